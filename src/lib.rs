@@ -1,0 +1,12 @@
+//! tidegate runs a quant trading pipeline declared in TOML.
+//!
+//! The map: each room may import only rooms above it in this list. `ARCHITECTURE.md` says why.
+
+/// The words: time, money, instruments, bars, orders, fills.
+pub mod domain;
+/// What may be traded and how much; who may stop it.
+pub mod risk;
+/// The work: ingest, model, oms, alert.
+pub mod stage;
+/// Where orders go.
+pub mod venue;

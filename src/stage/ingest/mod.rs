@@ -1,0 +1,3 @@
+//! Ingest: takes closed bars from a source into the lake, by a contract.
+
+pub mod config;

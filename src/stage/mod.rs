@@ -1,0 +1,9 @@
+//! The stages of a pipeline: ingest, model, oms, alert.
+//!
+//! Enter at the stage you need. In `stage/<name>/` only `task.rs` is async or touches an edge; the rest is pure. A stage never
+//! sees a profile or a pipeline: it receives its own config struct.
+
+pub mod alert;
+pub mod ingest;
+pub mod model;
+pub mod oms;

@@ -1,0 +1,3 @@
+//! OMS: turns target positions into orders and follows them to their end.
+
+pub mod config;

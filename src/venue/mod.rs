@@ -1,0 +1,3 @@
+//! Venues: where approved orders go and what comes back.
+
+pub mod paper;
