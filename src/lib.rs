@@ -2,6 +2,10 @@
 //!
 //! The map: each room may import only rooms above it in this list. `ARCHITECTURE.md` says why.
 
+/// The face: verbs on the command line.
+pub mod cli;
+/// What time it is.
+pub mod clock;
 /// The words: time, money, instruments, bars, orders, fills.
 pub mod domain;
 /// What may be traded and how much; who may stop it.
