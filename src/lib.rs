@@ -12,5 +12,7 @@ pub mod domain;
 pub mod risk;
 /// The work: ingest, model, oms, alert.
 pub mod stage;
+/// The voice: what happened, as rows and as log lines.
+pub mod telemetry;
 /// Where orders go.
 pub mod venue;

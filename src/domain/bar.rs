@@ -27,6 +27,8 @@ impl Bar {
 }
 
 /// Bars of one symbol as columns of equal length, ascending by time, each time once.
+///
+/// A column that was not asked for is empty; its values read as NaN, which no check and no signal takes for a price.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Columns {
     pub open_time: Vec<i64>,
@@ -57,13 +59,14 @@ impl Columns {
     #[inline]
     #[must_use]
     pub fn bar(&self, at: usize) -> Bar {
+        let value = |column: &[f64]| column.get(at).copied().unwrap_or(f64::NAN);
         Bar {
             open_time: self.time(at),
-            open: self.open[at],
-            high: self.high[at],
-            low: self.low[at],
-            close: self.close[at],
-            volume: self.volume[at],
+            open: value(&self.open),
+            high: value(&self.high),
+            low: value(&self.low),
+            close: value(&self.close),
+            volume: value(&self.volume),
         }
     }
 

@@ -12,13 +12,17 @@ pub mod bar;
 pub mod decimal;
 pub mod fill;
 pub mod instrument;
+pub mod lifecycle;
 pub mod money;
 pub mod order;
+pub mod target;
 pub mod time;
 
 pub use bar::{Bar, Columns};
 pub use fill::{Fill, Liquidity};
 pub use instrument::{Instrument, Symbol, SymbolIndex};
+pub use lifecycle::{BadTransition, OrderEvent, OrderState};
 pub use money::{Bps, Fraction, Money, Price, Qty};
-pub use order::{ClientOrderId, OrderIntent, OrderKind, Purpose, Side, Size};
+pub use order::{ClientOrderId, OrderIntent, OrderKind, Purpose, RejectReason, Side, Size};
+pub use target::Target;
 pub use time::{Interval, Span, Time};

@@ -78,6 +78,13 @@ macro_rules! fixed_point {
                 Self(self.0.abs())
             }
 
+            /// `fraction` of this, rounded down.
+            #[must_use]
+            pub fn fraction_floor(self, fraction: Fraction) -> Self {
+                let whole = self.0.div_euclid(PPB_PER_WHOLE) * i128::from(fraction.0);
+                Self(whole + (self.0.rem_euclid(PPB_PER_WHOLE) * i128::from(fraction.0)).div_euclid(PPB_PER_WHOLE))
+            }
+
             /// The nearest float, for statistics and display only.
             #[must_use]
             pub fn to_f64(self) -> f64 {
@@ -285,13 +292,6 @@ impl Money {
     #[must_use]
     pub fn bps_ceil(self, bps: Bps) -> Self {
         Self(div_ceil(self.0 * i128::from(bps.0), BPS_PER_WHOLE))
-    }
-
-    /// `fraction` of this amount, rounded down.
-    #[must_use]
-    pub fn fraction_floor(self, fraction: Fraction) -> Self {
-        let whole = self.0.div_euclid(PPB_PER_WHOLE) * i128::from(fraction.0);
-        Self(whole + (self.0.rem_euclid(PPB_PER_WHOLE) * i128::from(fraction.0)).div_euclid(PPB_PER_WHOLE))
     }
 
     /// Does falling from `high` to this amount lose at least `fraction` of `high`? Exact, `>=`.

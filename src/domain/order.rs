@@ -187,6 +187,27 @@ impl OrderIntent {
     }
 }
 
+/// Why a venue rejected an order, as far as we tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RejectReason {
+    InsufficientBalance,
+    /// The amount buys less than one step at the price of the fill.
+    QuantityZero,
+    MinNotional,
+}
+
+impl RejectReason {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InsufficientBalance => "insufficient-balance",
+            Self::QuantityZero => "quantity-zero",
+            Self::MinNotional => "min-notional",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,260 @@
+//! The account as we know it: cash, holdings, open orders and what was sent.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Bar, Fill, Interval, Money, OrderIntent, OrderState, Price, Purpose, Qty, Side, SymbolIndex, Time};
+
+/// A minute, for the order rate.
+const MINUTE_MICROS: i64 = 60_000_000;
+
+/// One symbol: what is held and what its bars have shown.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Holding {
+    pub position: Qty,
+    /// The position at the last close.
+    pub value: Money,
+    pub last_open_time: Option<Time>,
+    pub close: Option<f64>,
+    pub previous_close: Option<f64>,
+    /// Volume of the last closed bar.
+    pub volume: f64,
+    /// Bars since a hole; counts from the first bar, whose past is no hole.
+    pub bars_since_gap: u32,
+    pub entry: Option<Entry>,
+    /// An exit that is not finished: it is sent again at each close until nothing is left.
+    pub exiting: Option<Purpose>,
+    pub last_buy: Option<Time>,
+    pub last_sell: Option<Time>,
+    /// Orders of one side in a row.
+    pub in_a_row: Option<(Side, u32)>,
+    /// What is left is too small to sell: it counts as flat for the next entry.
+    pub dust: bool,
+    /// Headline of the last denial, while nothing else happened.
+    pub denied: Option<String>,
+}
+
+/// What the position cost, and how far the market moved at the time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub notional: Money,
+    pub qty: Qty,
+    pub atr: Option<f64>,
+}
+
+impl Entry {
+    pub fn price(&self) -> f64 {
+        self.notional.to_f64() / self.qty.to_f64()
+    }
+}
+
+/// An order that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct OpenOrder {
+    pub intent: OrderIntent,
+    pub state: OrderState,
+    pub filled: Qty,
+    pub filled_notional: Money,
+    pub fees: Money,
+    /// ATR at the decision, for the entry's stops.
+    pub atr: Option<f64>,
+}
+
+impl OpenOrder {
+    /// The quantity a sell still claims.
+    fn claims(&self) -> Qty {
+        if self.intent.side == Side::Sell { self.intent.quantity() - self.filled } else { Qty::ZERO }
+    }
+
+    /// The cash a buy may still take, fees apart: what it was worth at its limit or reference, less what is filled.
+    fn takes(&self) -> Money {
+        if self.intent.side == Side::Buy { (self.intent.notional() - self.filled_notional).max(Money::ZERO) } else { Money::ZERO }
+    }
+}
+
+/// Figures over the life of the account.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    pub orders: u64,
+    pub fills: u64,
+    pub rejected: u64,
+    pub expired: u64,
+    pub canceled: u64,
+    /// Denials by every code that refused.
+    pub refusals: BTreeMap<String, u64>,
+    pub denied: u64,
+    pub fees: Money,
+    /// Notional of all fills.
+    pub turnover: Money,
+    /// Moments (closes of the portfolio) seen, and those with a position.
+    pub closes: u64,
+    pub closes_exposed: u64,
+    pub exposure_peak: Money,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Book {
+    pub cash: Money,
+    /// Sum of the holdings' values.
+    pub value: Money,
+    pub holdings: Vec<Holding>,
+    pub open: Vec<OpenOrder>,
+    /// The UTC day that the daily counters count.
+    day: i64,
+    filled_today: Money,
+    orders_today: u32,
+    /// When the orders of the last minute were sent, oldest first.
+    sent: Vec<Time>,
+    pub tally: Tally,
+}
+
+impl Book {
+    pub fn new(cash: Money, symbols: usize) -> Self {
+        Self {
+            cash,
+            value: Money::ZERO,
+            holdings: vec![Holding::default(); symbols],
+            open: Vec::new(),
+            day: i64::MIN,
+            filled_today: Money::ZERO,
+            orders_today: 0,
+            sent: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    #[inline]
+    pub fn equity(&self) -> Money {
+        self.cash + self.value
+    }
+
+    pub fn holding(&self, symbol: SymbolIndex) -> &Holding {
+        &self.holdings[symbol.at()]
+    }
+
+    pub fn holding_mut(&mut self, symbol: SymbolIndex) -> &mut Holding {
+        &mut self.holdings[symbol.at()]
+    }
+
+    /// Takes a closed bar into the symbol's holding. Gives how many bars are missing before it.
+    #[inline]
+    pub fn observe(&mut self, symbol: SymbolIndex, bar: &Bar, interval: Interval) -> u32 {
+        let holding = &mut self.holdings[symbol.at()];
+        let mut missing = 0;
+        if let Some(last) = holding.last_open_time {
+            let ahead = (bar.open_time - last).micros();
+            if ahead > interval.span().micros() {
+                missing = u32::try_from((ahead - 1) / interval.span().micros()).unwrap_or(u32::MAX);
+                holding.bars_since_gap = 0;
+            }
+        } else {
+            holding.bars_since_gap = u32::MAX;
+        }
+        holding.bars_since_gap = holding.bars_since_gap.saturating_add(1);
+        holding.last_open_time = Some(bar.open_time);
+        holding.previous_close = holding.close;
+        holding.close = Some(bar.close);
+        holding.volume = bar.volume;
+        if !holding.position.is_zero() {
+            let close = Price::from_f64(bar.close).unwrap_or_default();
+            let value = close.notional(holding.position);
+            self.value += value - holding.value;
+            holding.value = value;
+        }
+        missing
+    }
+
+    /// Takes a fill: cash, position, entry, day's turnover.
+    pub fn apply(&mut self, fill: &Fill, atr: Option<f64>) {
+        self.cash += fill.cash_change();
+        let notional = fill.notional();
+        let holding = &mut self.holdings[fill.symbol.at()];
+        holding.position += fill.position_change();
+        holding.dust = false;
+        let at_fill = fill.price.notional(holding.position);
+        self.value += at_fill - holding.value;
+        holding.value = at_fill;
+        match (fill.side, &mut holding.entry) {
+            (Side::Buy, Some(entry)) => {
+                entry.notional += notional;
+                entry.qty += fill.qty;
+            }
+            (Side::Buy, entry @ None) => *entry = Some(Entry { notional, qty: fill.qty, atr }),
+            (Side::Sell, _) => {}
+        }
+        if holding.position.is_zero() {
+            holding.entry = None;
+            holding.exiting = None;
+        }
+        self.roll(fill.at);
+        self.filled_today += notional;
+        self.tally.fills += 1;
+        self.tally.fees += fill.fee;
+        self.tally.turnover += notional;
+    }
+
+    /// Counts an order as sent, at once, whatever becomes of it.
+    pub fn count_order(&mut self, intent: &OrderIntent) {
+        let at = intent.decided_at;
+        self.roll(at);
+        self.orders_today += 1;
+        self.tally.orders += 1;
+        self.sent.retain(|&sent| (at - sent).micros() < MINUTE_MICROS);
+        self.sent.push(at);
+        let holding = &mut self.holdings[intent.symbol.at()];
+        holding.denied = None;
+        match intent.side {
+            Side::Buy => holding.last_buy = Some(at),
+            Side::Sell => holding.last_sell = Some(at),
+        }
+        holding.in_a_row = match holding.in_a_row {
+            Some((side, count)) if side == intent.side => Some((side, count + 1)),
+            _ => Some((intent.side, 1)),
+        };
+    }
+
+    /// Starts the daily counters anew when `at` lies in a later UTC day.
+    fn roll(&mut self, at: Time) {
+        if at.utc_day() > self.day {
+            self.day = at.utc_day();
+            self.filled_today = Money::ZERO;
+            self.orders_today = 0;
+        }
+    }
+
+    pub fn orders_today(&self, now: Time) -> u32 {
+        if now.utc_day() > self.day { 0 } else { self.orders_today }
+    }
+
+    pub fn orders_last_minute(&self, now: Time) -> u32 {
+        let recent = self.sent.iter().filter(|&&sent| (now - sent).micros() < MINUTE_MICROS).count();
+        u32::try_from(recent).unwrap_or(u32::MAX)
+    }
+
+    /// Filled today plus what is open: what the day's turnover would be at worst.
+    pub fn turnover_today(&self, now: Time) -> Money {
+        let filled = if now.utc_day() > self.day { Money::ZERO } else { self.filled_today };
+        filled + self.open.iter().map(|order| (order.intent.notional() - order.filled_notional).max(Money::ZERO)).sum()
+    }
+
+    /// Cash that open buys may take, over all symbols or of one.
+    pub fn open_buys(&self, symbol: Option<SymbolIndex>) -> Money {
+        self.open.iter().filter(|order| symbol.is_none_or(|s| s == order.intent.symbol)).map(OpenOrder::takes).sum()
+    }
+
+    /// Quantity that open sells of a symbol claim.
+    pub fn open_sells(&self, symbol: SymbolIndex) -> Qty {
+        self.open.iter().filter(|order| order.intent.symbol == symbol).map(OpenOrder::claims).sum()
+    }
+
+    pub fn unknown_orders(&self, symbol: SymbolIndex) -> u32 {
+        let unknown = |order: &&OpenOrder| order.intent.symbol == symbol && order.state == OrderState::Unknown;
+        u32::try_from(self.open.iter().filter(unknown).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Is a buy of the symbol open?
+    pub fn is_buying(&self, symbol: SymbolIndex) -> bool {
+        self.open.iter().any(|order| order.intent.symbol == symbol && order.intent.side == Side::Buy)
+    }
+}

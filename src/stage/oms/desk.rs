@@ -1,0 +1,529 @@
+//! The desk: the pure core that turns targets into approved orders and reports into an account.
+//!
+//! One call a step, in this order for each moment of the portfolio: [`Desk::open`], the venue's reports, [`Desk::observe`] for each
+//! bar, [`Desk::mark`], [`Desk::decide`] for each bar. No clock, no I/O: what is to be done stands in the [`Outbox`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    BadTransition, Bar, Bps, ClientOrderId, Fill, Instrument, Interval, Money, OrderEvent, OrderIntent, OrderKind, OrderState,
+    Price, Purpose, Qty, RejectReason, Side, Size, Span, SymbolIndex, Target, Time, lifecycle::transition,
+};
+use crate::risk::{Approved, Gate, Guard, Halt, Refusals, TradingState, View};
+use crate::venue::OrderReport;
+
+use super::book::{Book, OpenOrder, Tally};
+use super::config::{OmsConfig, OrderStyle, SizedIn};
+use crate::telemetry::record::{Decision, EquityRow, FillRow, Notice, OrderRow, RecordMode, Records, RefusalRow};
+
+/// The most orders that one exit is sliced into at one close; the rest follows at the next.
+const SLICES_MAX: usize = 50;
+
+/// What a desk is built with; the same for replay, paper and live.
+#[derive(Debug, Clone)]
+pub struct DeskConfig {
+    pub oms: OmsConfig,
+    pub gate: Gate,
+    pub interval: Interval,
+    pub instruments: Vec<Instrument>,
+    /// By symbol: may it be traded?
+    pub allowed: Vec<bool>,
+    /// By symbol: first part of its client order ids.
+    pub scopes: Vec<u32>,
+    /// Bars the model's window spans.
+    pub model_window: u32,
+    /// What the venue takes of a fill, at most.
+    pub fee: Bps,
+    pub record: RecordMode,
+}
+
+/// What a restart needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeskState {
+    book: Book,
+    guard: Guard,
+    /// The last moment that was marked.
+    marked_at: Option<Time>,
+    /// Its equity row has been written.
+    mark_written: bool,
+    /// Cash or positions moved since the last mark.
+    touched: bool,
+    last_targets: Vec<Option<Target>>,
+}
+
+/// What the shell is to do after a step: send, cancel, write down.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pub submits: Vec<Approved<OrderIntent>>,
+    pub cancels: Vec<ClientOrderId>,
+    pub records: Records,
+}
+
+/// The venue said something that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeskError {
+    #[error("the venue reports on order {0}, which is not open here")]
+    UnknownOrder(ClientOrderId),
+    #[error("order {id}: {bad}")]
+    BadTransition { id: ClientOrderId, bad: BadTransition },
+    #[error("order {id} was filled {filled}, more than the {ordered} ordered")]
+    Overfill { id: ClientOrderId, filled: Qty, ordered: Qty },
+}
+
+/// What the model stage says of one bar.
+#[derive(Debug, Clone, Copy)]
+pub struct Advice {
+    pub target: Target,
+    pub prediction: Option<f64>,
+    /// For stops; `None` before it is warm or when no stop is set.
+    pub atr: Option<f64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Desk {
+    config: DeskConfig,
+    state: DeskState,
+}
+
+impl Desk {
+    #[must_use]
+    pub fn new(config: DeskConfig, cash: Money) -> Self {
+        let symbols = config.instruments.len();
+        let state = DeskState {
+            book: Book::new(cash, symbols),
+            guard: Guard::new(cash),
+            marked_at: None,
+            mark_written: true,
+            touched: false,
+            last_targets: vec![None; symbols],
+        };
+        Self { config, state }
+    }
+
+    #[must_use]
+    pub const fn restore(config: DeskConfig, state: DeskState) -> Self {
+        Self { config, state }
+    }
+
+    #[must_use]
+    pub const fn state(&self) -> &DeskState {
+        &self.state
+    }
+
+    #[must_use]
+    pub fn equity(&self) -> Money {
+        self.state.book.equity()
+    }
+
+    #[must_use]
+    pub const fn cash(&self) -> Money {
+        self.state.book.cash
+    }
+
+    #[must_use]
+    pub fn position(&self, symbol: SymbolIndex) -> Qty {
+        self.state.book.holding(symbol).position
+    }
+
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.state.book.tally
+    }
+
+    #[must_use]
+    pub const fn kills(&self) -> u32 {
+        self.state.guard.kills()
+    }
+
+    #[must_use]
+    pub const fn trading_state(&self) -> TradingState {
+        self.state.guard.state()
+    }
+
+    #[must_use]
+    pub const fn halt(&self) -> Option<&Halt> {
+        self.state.guard.standing_halt()
+    }
+
+    /// Clears halt and pause: a person's word.
+    pub fn resume(&mut self) {
+        self.state.guard.resume();
+    }
+
+    /// Begins the moment whose bars open at `open_time`.
+    #[inline]
+    pub fn open(&mut self, open_time: Time, out: &mut Outbox) {
+        if !self.state.mark_written
+            && let Some(marked_at) = self.state.marked_at
+            // A mark belongs to the day of the instant before it.
+            && open_time.utc_day() > (marked_at - Span::from_micros(1)).utc_day()
+        {
+            self.write_mark(marked_at, out);
+        }
+        self.state.guard.open(open_time);
+    }
+
+    /// Takes a closed bar of one symbol.
+    #[inline]
+    pub fn observe(&mut self, symbol: SymbolIndex, bar: &Bar, out: &mut Outbox) {
+        let missing = self.state.book.observe(symbol, bar, self.config.interval);
+        if missing > 0 {
+            out.records.notices.push(Notice::BarGap { symbol, at: bar.open_time, missing });
+        }
+    }
+
+    /// Marks the account at a close: equity, high-water marks, limits of drawdown. Gives the equity.
+    #[inline]
+    pub fn mark(&mut self, at: Time, out: &mut Outbox) -> Money {
+        let equity = self.state.book.equity();
+        let tally = &mut self.state.book.tally;
+        tally.closes += 1;
+        if !self.state.book.value.is_zero() {
+            tally.closes_exposed += 1;
+            tally.exposure_peak = tally.exposure_peak.max(self.state.book.value);
+        }
+        self.state.marked_at = Some(at);
+        let changed = std::mem::take(&mut self.state.touched) || self.config.record == RecordMode::All;
+        self.state.mark_written = false;
+        let trip = self.state.guard.mark(at, equity, self.config.gate.limits(), self.config.gate.rules());
+        if let Some(trip) = trip {
+            self.kill(trip, out);
+        }
+        if changed || trip.is_some() {
+            self.write_mark(at, out);
+        }
+        equity
+    }
+
+    fn write_mark(&mut self, at: Time, out: &mut Outbox) {
+        self.state.mark_written = true;
+        out.records.equity.push(EquityRow {
+            at,
+            equity: self.state.book.equity(),
+            cash: self.state.book.cash,
+            exposure: self.state.book.value,
+            day_high_water_mark: self.state.guard.day_high(),
+            state: self.state.guard.state(),
+        });
+    }
+
+    /// Writes the last mark if it has not been: the end of a run.
+    pub fn close(&mut self, out: &mut Outbox) {
+        if let (false, Some(at)) = (self.state.mark_written, self.state.marked_at) {
+            self.write_mark(at, out);
+            // The next run may stand in the same day: its last mark is the day's, so this one is not final.
+            self.state.mark_written = false;
+        }
+    }
+
+    /// A drawdown limit was reached: withdraw what would add exposure, and close what is open if the rule says so.
+    #[cold]
+    fn kill(&mut self, trip: crate::risk::Trip, out: &mut Outbox) {
+        let had_position = self.state.book.holdings.iter().any(|h| !h.position.is_zero());
+        out.records.notices.push(Notice::Killed { trip, had_position });
+        let buys = self.state.book.open.iter().filter(|order| order.intent.side == Side::Buy);
+        out.cancels.extend(buys.map(|order| order.intent.id));
+        if trip.flatten {
+            for holding in self.state.book.holdings.iter_mut().filter(|h| !h.position.is_zero()) {
+                holding.exiting = Some(Purpose::KillSwitch);
+            }
+        }
+    }
+
+    /// Turns the model's advice on one closed bar into orders.
+    #[inline]
+    pub fn decide(&mut self, symbol: SymbolIndex, bar: &Bar, advice: Advice, out: &mut Outbox) {
+        let at = bar.open_time + self.config.interval.span();
+        let last = &mut self.state.last_targets[symbol.at()];
+        if self.config.record == RecordMode::All || (advice.target != Target::Hold && *last != Some(advice.target)) {
+            *last = Some(advice.target);
+            let (prediction, target, state) = (advice.prediction, advice.target, self.state.guard.state());
+            out.records.decisions.push(Decision { at, symbol, close: bar.close, prediction, target, state });
+        }
+        let holding = self.state.book.holding(symbol);
+        if holding.position.is_zero() || holding.dust {
+            if let Target::Long { notional } = advice.target
+                && !self.state.book.is_buying(symbol)
+            {
+                self.enter(symbol, at, notional, advice.atr, out);
+            } else if advice.target == Target::Flat {
+                self.withdraw_buys(symbol, out);
+            }
+            return;
+        }
+        if let Some(purpose) = self.exit_purpose(symbol, bar, &advice) {
+            self.withdraw_buys(symbol, out);
+            self.exit(symbol, at, purpose, out);
+        }
+    }
+
+    /// Why the position should be closed now, if it should: an unfinished exit first, then stops, then the model.
+    #[inline]
+    fn exit_purpose(&self, symbol: SymbolIndex, bar: &Bar, advice: &Advice) -> Option<Purpose> {
+        let holding = self.state.book.holding(symbol);
+        if holding.exiting.is_some() {
+            return holding.exiting;
+        }
+        if let Some((entry, atr)) = holding.entry.and_then(|entry| Some((entry, entry.atr?))) {
+            let moved = bar.close - entry.price();
+            let OmsConfig { stop_loss_atr, take_profit_atr, .. } = self.config.oms;
+            if stop_loss_atr > 0.0 && moved <= -stop_loss_atr * atr {
+                return Some(Purpose::StopLoss);
+            }
+            if take_profit_atr > 0.0 && moved >= take_profit_atr * atr {
+                return Some(Purpose::TakeProfit);
+            }
+        }
+        (advice.target == Target::Flat).then_some(Purpose::Signal)
+    }
+
+    fn withdraw_buys(&self, symbol: SymbolIndex, out: &mut Outbox) {
+        let buys = self.state.book.open.iter().filter(|o| o.intent.symbol == symbol && o.intent.side == Side::Buy);
+        out.cancels.extend(buys.map(|order| order.intent.id).filter(|id| !out.cancels.contains(id)).collect::<Vec<_>>());
+    }
+
+    fn reference(&self, symbol: SymbolIndex) -> Price {
+        self.state.book.holding(symbol).close.and_then(Price::from_f64).unwrap_or_default()
+    }
+
+    /// An order that adds exposure.
+    fn enter(&mut self, symbol: SymbolIndex, at: Time, notional: Money, atr: Option<f64>, out: &mut Outbox) {
+        let reference = self.reference(symbol);
+        let instrument = &self.config.instruments[symbol.at()];
+        let (kind, price) = match self.config.oms.order {
+            OrderStyle::Market => (OrderKind::Market, reference),
+            OrderStyle::Limit { offset, expire_after } => {
+                let price = reference.lowered_floor(offset).floor_to(instrument.price_tick);
+                (OrderKind::Limit { price, expires_at: at.saturating_add(expire_after) }, price)
+            }
+        };
+        // The venue takes an amount of quote currency for market orders only.
+        let in_quote = self.config.oms.sized_in == SizedIn::Quote && kind == OrderKind::Market;
+        let size = if in_quote {
+            Size::Quote(notional)
+        } else {
+            Size::Base(notional.quantity_floor(price).truncate_to(instrument.qty_step))
+        };
+        let id = ClientOrderId { scope: self.config.scopes[symbol.at()], bar: at, sequence: 0 };
+        let intent = OrderIntent { id, symbol, side: Side::Buy, kind, size, purpose: Purpose::Signal, decided_at: at, reference };
+        self.submit(intent, atr, out);
+    }
+
+    /// Orders that close the position, each within the limit of one order.
+    fn exit(&mut self, symbol: SymbolIndex, at: Time, purpose: Purpose, out: &mut Outbox) {
+        let reference = self.reference(symbol);
+        let instrument = &self.config.instruments[symbol.at()];
+        let holding = self.state.book.holding(symbol);
+        let qty = (holding.position - self.state.book.open_sells(symbol)).truncate_to(instrument.qty_step);
+        let claimed = qty < holding.position.truncate_to(instrument.qty_step);
+        if qty.is_zero() || reference.notional(qty) < instrument.min_notional {
+            if !claimed {
+                out.records.notices.push(Notice::Dust { symbol, at, qty: holding.position });
+                let holding = self.state.book.holding_mut(symbol);
+                (holding.dust, holding.exiting) = (true, None);
+            }
+            return;
+        }
+        let kind = match (self.config.oms.order, purpose) {
+            (OrderStyle::Limit { offset, expire_after }, Purpose::Signal | Purpose::TakeProfit) => OrderKind::Limit {
+                price: reference.raised_ceil(offset).ceil_to(instrument.price_tick),
+                expires_at: at.saturating_add(expire_after),
+            },
+            _ => OrderKind::Market,
+        };
+        let slices = slice(qty, reference, self.config.gate.limits().max_notional_per_order, instrument.qty_step);
+        let scope = self.config.scopes[symbol.at()];
+        self.state.book.holding_mut(symbol).exiting = Some(purpose);
+        for (sequence, qty) in slices.into_iter().enumerate() {
+            let sequence = u16::try_from(sequence).expect("SLICES_MAX fits 16 bits");
+            let id = ClientOrderId { scope, bar: at, sequence };
+            let size = Size::Base(qty);
+            self.submit(OrderIntent { id, symbol, side: Side::Sell, kind, size, purpose, decided_at: at, reference }, None, out);
+        }
+    }
+
+    /// Asks the gate, and writes down what it says.
+    fn submit(&mut self, intent: OrderIntent, atr: Option<f64>, out: &mut Outbox) {
+        match self.config.gate.check(intent, &self.view(&intent)) {
+            Ok(approved) => {
+                let state = [OrderEvent::Approve, OrderEvent::Send].into_iter().try_fold(OrderState::Created, transition);
+                let state = state.expect("a new order can be approved and sent: see the table");
+                self.state.book.count_order(&intent);
+                let (filled, filled_notional, fees) = (Qty::ZERO, Money::ZERO, Money::ZERO);
+                self.state.book.open.push(OpenOrder { intent, state, filled, filled_notional, fees, atr });
+                out.submits.push(approved);
+            }
+            Err(refusals) => self.deny(&intent, &refusals, out),
+        }
+    }
+
+    fn view(&self, intent: &OrderIntent) -> View<'_> {
+        let (book, symbol, now) = (&self.state.book, intent.symbol, intent.decided_at);
+        let holding = book.holding(symbol);
+        let last_same_order = match intent.side {
+            Side::Buy => holding.last_buy,
+            Side::Sell => holding.last_sell,
+        };
+        View {
+            now,
+            state: self.state.guard.state(),
+            halt: self.state.guard.standing_halt(),
+            instrument: &self.config.instruments[symbol.at()],
+            symbol_allowed: self.config.allowed[symbol.at()],
+            data_until: holding.last_open_time.map_or(Time::MIN, |open| open + self.config.interval.span()),
+            max_bar_age: self.config.gate.rules().max_bar_age.span(self.config.interval),
+            bars_since_gap: holding.bars_since_gap,
+            model_window: self.config.model_window,
+            unknown_orders: book.unknown_orders(symbol),
+            reconciled: true,
+            last_same_order,
+            repeated_orders: holding.in_a_row.filter(|(side, _)| *side == intent.side).map_or(0, |(_, count)| count),
+            previous_close: holding.previous_close.and_then(Price::from_f64),
+            bar_volume: Qty::from_f64_floor(holding.volume).unwrap_or_default(),
+            position: holding.position,
+            open_sells: book.open_sells(symbol),
+            cash: book.cash,
+            open_buys: book.open_buys(None),
+            symbol_exposure: holding.value + book.open_buys(Some(symbol)),
+            total_exposure: book.value + book.open_buys(None),
+            turnover_today: book.turnover_today(now),
+            open_orders: u32::try_from(book.open.len()).unwrap_or(u32::MAX),
+            orders_last_minute: book.orders_last_minute(now),
+            orders_today: book.orders_today(now),
+            fee: self.config.fee,
+        }
+    }
+
+    fn deny(&mut self, intent: &OrderIntent, refusals: &Refusals, out: &mut Outbox) {
+        let (headline, at, symbol) = (*refusals.headline(), intent.decided_at, intent.symbol);
+        let tally = &mut self.state.book.tally;
+        tally.denied += 1;
+        for refusal in refusals.iter() {
+            *tally.refusals.entry(refusal.code().to_owned()).or_default() += 1;
+        }
+        // The same no at bar after bar is one event; every one is counted, and written under `record = "all"`.
+        let holding = self.state.book.holding_mut(symbol);
+        let again = holding.denied.as_deref() == Some(headline.code());
+        if again && self.config.record == RecordMode::Changes {
+            return;
+        }
+        holding.denied = Some(headline.code().to_owned());
+        out.records.refusals.extend(refusals.iter().map(|&refusal| RefusalRow { order: intent.id, symbol, at, refusal }));
+        out.records.notices.push(Notice::OrderDenied { order: intent.id, symbol, at, refusal: headline });
+        out.records.orders.push(OrderRow {
+            intent: *intent,
+            state: OrderState::Denied,
+            ended_at: Some(at),
+            filled_qty: Qty::ZERO,
+            filled_notional: Money::ZERO,
+            fees: Money::ZERO,
+            denied: Some(headline),
+            rejected: None,
+        });
+    }
+
+    /// Takes what the venue says of an order.
+    ///
+    /// # Errors
+    /// When the report cannot be true of any order we sent. Nothing is booked then; the caller stops trading.
+    pub fn on_report(&mut self, report: OrderReport, out: &mut Outbox) -> Result<(), DeskError> {
+        let (id, event, at) = match report {
+            OrderReport::Accepted { id, at } => (id, OrderEvent::Accept, at),
+            OrderReport::Filled { fill, done: false } => (fill.order, OrderEvent::FillPart, fill.at),
+            OrderReport::Filled { fill, done: true } => (fill.order, OrderEvent::FillRest, fill.at),
+            OrderReport::Canceled { id, at } => (id, OrderEvent::Cancel, at),
+            OrderReport::Expired { id, at } => (id, OrderEvent::Expire, at),
+            OrderReport::Rejected { id, at, .. } => (id, OrderEvent::Reject, at),
+        };
+        let open = &mut self.state.book.open;
+        let position = open.iter().position(|order| order.intent.id == id).ok_or(DeskError::UnknownOrder(id))?;
+        let mut order = open[position];
+        order.state = transition(order.state, event).map_err(|bad| DeskError::BadTransition { id, bad })?;
+        if let OrderReport::Filled { fill, .. } = report {
+            self.fill(&mut order, &fill, out)?;
+        }
+        if order.state.is_terminal() {
+            self.state.book.open.remove(position);
+            self.end(&order, at, &report, out);
+        } else {
+            self.state.book.open[position] = order;
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, order: &mut OpenOrder, fill: &Fill, out: &mut Outbox) -> Result<(), DeskError> {
+        let filled = order.filled + fill.qty;
+        if let Size::Base(ordered) = order.intent.size
+            && filled > ordered
+        {
+            return Err(DeskError::Overfill { id: fill.order, filled, ordered });
+        }
+        order.filled = filled;
+        order.filled_notional += fill.notional();
+        order.fees += fill.fee;
+        self.state.touched = true;
+        let book = &mut self.state.book;
+        book.apply(fill, order.atr);
+        let (cash_after, position_after) = (book.cash, book.holding(fill.symbol).position);
+        out.records.fills.push(FillRow { fill: *fill, cash_after, position_after });
+        Ok(())
+    }
+
+    fn end(&mut self, order: &OpenOrder, at: Time, report: &OrderReport, out: &mut Outbox) {
+        let tally = &mut self.state.book.tally;
+        let mut rejected = None;
+        match *report {
+            OrderReport::Expired { .. } => tally.expired += 1,
+            OrderReport::Canceled { .. } => tally.canceled += 1,
+            OrderReport::Rejected { id, at, reason } => {
+                tally.rejected += 1;
+                rejected = Some(reason);
+                out.records.notices.push(Notice::OrderRejected { order: id, symbol: order.intent.symbol, at, reason });
+            }
+            OrderReport::Accepted { .. } | OrderReport::Filled { .. } => {}
+        }
+        out.records.orders.push(order.row(Some(at), rejected));
+    }
+
+    /// Rows of the orders that are still open, for a record that is closed now.
+    #[must_use]
+    pub fn open_orders(&self) -> Vec<OrderRow> {
+        self.state.book.open.iter().map(|order| order.row(None, None)).collect()
+    }
+}
+
+impl OpenOrder {
+    fn row(&self, ended_at: Option<Time>, rejected: Option<RejectReason>) -> OrderRow {
+        OrderRow {
+            intent: self.intent,
+            state: self.state,
+            ended_at,
+            filled_qty: self.filled,
+            filled_notional: self.filled_notional,
+            fees: self.fees,
+            denied: None,
+            rejected,
+        }
+    }
+}
+
+/// Parts of `qty` that are each worth at most `max` at `price`, as equal as the step allows. A limit of zero does not hold an exit
+/// back: it goes in one part.
+fn slice(qty: Qty, price: Price, max: Money, step: Qty) -> Vec<Qty> {
+    if !max.is_positive() || price.notional(qty) <= max {
+        return vec![qty];
+    }
+    let fewest = price.notional(qty).count().div_euclid(max.count()) + 1;
+    let mut parts = usize::try_from(fewest).unwrap_or(SLICES_MAX).min(SLICES_MAX);
+    loop {
+        let slices = qty.split(parts, step);
+        // Rounding to whole steps can push the first part over: one more part mends it.
+        if parts >= SLICES_MAX || price.notional(slices[0]) <= max {
+            return slices.into_iter().filter(|slice| slice.is_positive()).collect();
+        }
+        parts += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

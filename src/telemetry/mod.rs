@@ -1,0 +1,3 @@
+//! The voice: what happened, as rows of the record.
+
+pub mod record;
