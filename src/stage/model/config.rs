@@ -1,5 +1,7 @@
 //! What the model stage is told: a rule with its parameters, and how a signal is sized.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::Money;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -32,11 +34,13 @@ pub struct EmaCross {
     pub slow: u32,
     pub signal: CrossSignal,
     pub seed: EmaSeed,
-    /// Closes before the first signal; at least `slow` with the SMA seed.
+    /// Closes before the first signal, the one that signals included; at least `slow` with the SMA seed. So the first bar
+    /// that may signal has the index `warmup - 1`.
     pub warmup: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CrossSignal {
     /// Long at the bar where the gap turns from ≤ 0 to > 0, flat where it turns from ≥ 0 to < 0, else hold.
     Cross,
@@ -45,7 +49,8 @@ pub enum CrossSignal {
 }
 
 /// What an exponential mean begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EmaSeed {
     /// The plain mean of its first n closes.
     Sma,
@@ -59,13 +64,15 @@ pub enum Sizing {
     FixedNotional {
         notional: Money,
     },
-    /// `notional_max × min(1, target / realised)`, both volatilities annualised, realised over `window` bars.
+    /// `notional_max × min(1, target / realised)`, both volatilities annualised, realised over `window` log returns. A price
+    /// that does not move at all has no volatility to aim at, and nothing is bought.
     VolatilityTarget {
         target: f64,
         window: u32,
         notional_max: Money,
     },
-    /// `notional_max × clamp(fraction × mean / variance, 0, 1)` of bar returns over `window` bars.
+    /// `notional_max × clamp(fraction × mean / variance, 0, 1)` of the last `window` bar returns. Where that is zero, nothing
+    /// is bought.
     Kelly {
         fraction: f64,
         window: u32,

@@ -1,0 +1,46 @@
+//! What a model says at the close of a bar.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Money;
+
+/// Figures a signal carries: up to two of the rule, up to two of the sizing.
+pub const FEATURES_MAX: usize = 4;
+
+/// The position a model wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// Whatever there is.
+    Hold,
+    /// None.
+    Flat,
+    /// A long one; from flat, buy for `notional`, which is positive.
+    Long { notional: Money },
+}
+
+impl Target {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Flat => "flat",
+            Self::Long { .. } => "long",
+        }
+    }
+}
+
+/// One decision of a model, with what it was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    pub target: Target,
+    /// In [-1, 1]: how sure and in which direction. Zero while the model knows nothing.
+    pub prediction: f64,
+    /// In the order of `Model::feature_names`; `None` during warm-up, where undefined, and behind the last name.
+    pub features: [Option<f64>; FEATURES_MAX],
+}
+
+impl Signal {
+    /// What a model says that knows nothing yet.
+    pub const NONE: Self = Self { target: Target::Hold, prediction: 0.0, features: [None; FEATURES_MAX] };
+}
