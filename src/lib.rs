@@ -2,6 +2,8 @@
 //!
 //! The map: each room may import only rooms above it in this list. `ARCHITECTURE.md` says why.
 
+/// Motion: replay and run.
+pub mod runner;
 /// The face: verbs on the command line.
 pub mod cli;
 /// What time it is.
@@ -14,5 +16,7 @@ pub mod risk;
 pub mod stage;
 /// The voice: what happened, as rows and as log lines.
 pub mod telemetry;
+/// What is kept.
+pub mod store;
 /// Where orders go.
 pub mod venue;

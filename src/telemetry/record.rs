@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{ClientOrderId, Fill, Money, OrderIntent, OrderState, Qty, RejectReason, SymbolIndex, Target, Time};
 use crate::risk::{Refusal, TradingState, Trip};
 
+/// Features that one decision carries at most.
+pub const FEATURES_MAX: usize = 4;
+
 /// What the model said at one close.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
@@ -12,9 +15,11 @@ pub struct Decision {
     pub at: Time,
     pub symbol: SymbolIndex,
     pub close: f64,
-    /// In [-1, 1]; `None` before the model is warm.
-    pub prediction: Option<f64>,
+    /// In [-1, 1]; zero before the model is warm.
+    pub prediction: f64,
     pub target: Target,
+    /// What the prediction was made of, in the order of the model's feature names.
+    pub features: [Option<f64>; FEATURES_MAX],
     pub state: TradingState,
 }
 

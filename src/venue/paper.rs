@@ -78,6 +78,11 @@ impl Paper {
         &self.state
     }
 
+    #[must_use]
+    pub const fn cash(&self) -> Money {
+        self.state.cash
+    }
+
     /// Lets the market of one symbol move by one bar: what rests is filled, expires or stays.
     #[inline]
     pub fn on_bar(&mut self, symbol: SymbolIndex, bar: &Bar, interval: Interval) {

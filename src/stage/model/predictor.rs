@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::config::ModelConfig;
 use super::features::is_price;
 use super::rule::{Opinion, RuleState, Stance};
-use super::signal::{FEATURES_MAX, Signal, Target};
+use super::signal::{FEATURES_MAX, Signal};
 use super::sizing::{Size, Sizer};
-use crate::domain::{Bar, Interval};
+use crate::domain::{Bar, Interval, Target};
 
 /// A field of a bar, so that a loader can leave the others on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -2,33 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Money;
-
-/// Figures a signal carries: up to two of the rule, up to two of the sizing.
-pub const FEATURES_MAX: usize = 4;
-
-/// The position a model wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Target {
-    /// Whatever there is.
-    Hold,
-    /// None.
-    Flat,
-    /// A long one; from flat, buy for `notional`, which is positive.
-    Long { notional: Money },
-}
-
-impl Target {
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::Flat => "flat",
-            Self::Long { .. } => "long",
-        }
-    }
-}
+use crate::domain::Target;
+pub use crate::telemetry::record::FEATURES_MAX;
 
 /// One decision of a model, with what it was made of.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

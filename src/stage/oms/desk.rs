@@ -14,7 +14,7 @@ use crate::venue::OrderReport;
 
 use super::book::{Book, OpenOrder, Tally};
 use super::config::{OmsConfig, OrderStyle, SizedIn};
-use crate::telemetry::record::{Decision, EquityRow, FillRow, Notice, OrderRow, RecordMode, Records, RefusalRow};
+use crate::telemetry::record::{Decision, FEATURES_MAX, EquityRow, FillRow, Notice, OrderRow, RecordMode, Records, RefusalRow};
 
 /// The most orders that one exit is sliced into at one close; the rest follows at the next.
 const SLICES_MAX: usize = 50;
@@ -74,7 +74,8 @@ pub enum DeskError {
 #[derive(Debug, Clone, Copy)]
 pub struct Advice {
     pub target: Target,
-    pub prediction: Option<f64>,
+    pub prediction: f64,
+    pub features: [Option<f64>; FEATURES_MAX],
     /// For stops; `None` before it is warm or when no stop is set.
     pub atr: Option<f64>,
 }
@@ -237,8 +238,9 @@ impl Desk {
         let last = &mut self.state.last_targets[symbol.at()];
         if self.config.record == RecordMode::All || (advice.target != Target::Hold && *last != Some(advice.target)) {
             *last = Some(advice.target);
-            let (prediction, target, state) = (advice.prediction, advice.target, self.state.guard.state());
-            out.records.decisions.push(Decision { at, symbol, close: bar.close, prediction, target, state });
+            let Advice { target, prediction, features, .. } = advice;
+            let state = self.state.guard.state();
+            out.records.decisions.push(Decision { at, symbol, close: bar.close, prediction, target, features, state });
         }
         let holding = self.state.book.holding(symbol);
         if holding.position.is_zero() || holding.dust {

@@ -1,0 +1,198 @@
+//! The trader: models, desk and paper venue, stepped one moment at a time.
+//!
+//! The order within a step is the contract that replay, paper and the golden cases share:
+//! new day, fills at this bar's open, marks at its close, drawdown, then decisions for the next bar.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Bar, Interval, Money, SymbolIndex, Time};
+use crate::perf::Curve;
+use crate::stage::model::features::Atr;
+use crate::stage::model::{BarField, Model, ModelConfig};
+use crate::stage::oms::{Advice, Desk, DeskConfig, DeskError, DeskState, Outbox};
+use crate::venue::paper::{Paper, PaperConfig, PaperState};
+use crate::venue::{OrderReport, Venue};
+
+/// What a trader is built with.
+#[derive(Debug, Clone)]
+pub struct TraderConfig {
+    pub desk: DeskConfig,
+    pub model: ModelConfig,
+    pub paper: PaperConfig,
+}
+
+impl TraderConfig {
+    /// The columns of a bar that this trader reads; the rest can stay on disk.
+    #[must_use]
+    pub fn fields(&self) -> Vec<BarField> {
+        let mut fields = vec![BarField::Open, BarField::Close, BarField::Volume];
+        fields.extend(Model::new(&self.model, self.desk.interval).columns());
+        let has_stops = self.has_stops();
+        let rests = matches!(self.desk.oms.order, crate::stage::oms::config::OrderStyle::Limit { .. });
+        if has_stops || rests {
+            fields.extend([BarField::High, BarField::Low]);
+        }
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+
+    fn has_stops(&self) -> bool {
+        self.desk.oms.stop_loss_atr > 0.0 || self.desk.oms.take_profit_atr > 0.0
+    }
+}
+
+/// All that a restart needs to go on as if nothing had happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TraderState {
+    models: Vec<Model>,
+    atrs: Vec<Atr>,
+    desk: DeskState,
+    paper: PaperState,
+    curve: Curve,
+}
+
+/// One pipeline at work on the paper venue.
+#[derive(Debug, Clone)]
+pub struct Trader {
+    interval: Interval,
+    models: Vec<Model>,
+    /// One a symbol when stops are set, else none.
+    atrs: Vec<Atr>,
+    desk: Desk,
+    paper: Paper,
+    curve: Curve,
+    /// Reports of the venue on their way to the desk; reused.
+    reports: Vec<OrderReport>,
+}
+
+impl Trader {
+    #[must_use]
+    pub fn new(config: TraderConfig) -> Self {
+        let symbols = config.desk.instruments.len();
+        let interval = config.desk.interval;
+        let stops = if config.has_stops() { symbols } else { 0 };
+        Self {
+            interval,
+            models: vec![Model::new(&config.model, interval); symbols],
+            atrs: vec![Atr::new(config.desk.oms.atr_period); stops],
+            curve: Curve::new(config.paper.equity),
+            desk: Desk::new(config.desk, config.paper.equity),
+            paper: Paper::new(config.paper),
+            reports: Vec::new(),
+        }
+    }
+
+    /// Goes on from a snapshot of the same pipeline.
+    #[must_use]
+    pub fn restore(config: TraderConfig, state: TraderState) -> Self {
+        Self {
+            interval: config.desk.interval,
+            models: state.models,
+            atrs: state.atrs,
+            desk: Desk::restore(config.desk, state.desk),
+            paper: Paper::restore(config.paper, state.paper),
+            curve: state.curve,
+            reports: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn snapshot(&self) -> TraderState {
+        TraderState {
+            models: self.models.clone(),
+            atrs: self.atrs.clone(),
+            desk: self.desk.state().clone(),
+            paper: self.paper.state().clone(),
+            curve: self.curve.clone(),
+        }
+    }
+
+    /// Takes a bar that came before trading begins: the model learns from it, nothing is decided.
+    pub fn warm(&mut self, symbol: SymbolIndex, bar: &Bar) {
+        self.models[symbol.at()].on_bar(bar);
+        if let Some(atr) = self.atrs.get_mut(symbol.at()) {
+            atr.push(bar);
+        }
+    }
+
+    /// Takes the bars that open at `open_time`, as they stand at their close.
+    ///
+    /// # Errors
+    /// When the venue reports what cannot be; nothing more may be traded then.
+    #[inline]
+    pub fn step(&mut self, open_time: Time, bars: &[(SymbolIndex, Bar)], out: &mut Outbox) -> Result<(), DeskError> {
+        self.desk.open(open_time, out);
+        for (symbol, bar) in bars {
+            self.paper.on_bar(*symbol, bar, self.interval);
+        }
+        self.take_reports(out)?;
+        for (symbol, bar) in bars {
+            self.desk.observe(*symbol, bar, out);
+        }
+        let close_time = open_time + self.interval.span();
+        let equity = self.desk.mark(close_time, out);
+        self.curve.mark(close_time, equity);
+        for (symbol, bar) in bars {
+            let signal = self.models[symbol.at()].on_bar(bar);
+            let atr = self.atrs.get_mut(symbol.at()).and_then(|atr| atr.push(bar));
+            let advice = Advice { target: signal.target, prediction: signal.prediction, features: signal.features, atr };
+            self.desk.decide(*symbol, bar, advice, out);
+        }
+        if out.submits.is_empty() && out.cancels.is_empty() { Ok(()) } else { self.send(close_time, out) }
+    }
+
+    /// Withdraws before it sends: an exit must not meet our own bid.
+    fn send(&mut self, at: Time, out: &mut Outbox) -> Result<(), DeskError> {
+        for id in out.cancels.drain(..) {
+            self.paper.cancel(id, at);
+        }
+        for order in out.submits.drain(..) {
+            self.paper.submit(order);
+        }
+        self.take_reports(out)
+    }
+
+    #[inline]
+    fn take_reports(&mut self, out: &mut Outbox) -> Result<(), DeskError> {
+        self.paper.drain(&mut self.reports);
+        if self.reports.is_empty() {
+            return Ok(());
+        }
+        let mut reports = std::mem::take(&mut self.reports);
+        let taken = reports.drain(..).try_for_each(|report| self.desk.on_report(report, out));
+        self.reports = reports;
+        taken
+    }
+
+    /// Ends a run: the last mark and the orders still open go into the record.
+    pub fn close(&mut self, out: &mut Outbox) {
+        self.desk.close(out);
+        assert_eq!(self.desk.cash(), self.paper.cash(), "OMS-5: the desk's cash is the venue's");
+    }
+
+    #[must_use]
+    pub const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    pub const fn desk_mut(&mut self) -> &mut Desk {
+        &mut self.desk
+    }
+
+    #[must_use]
+    pub const fn curve(&self) -> &Curve {
+        &self.curve
+    }
+
+    #[must_use]
+    pub fn equity(&self) -> Money {
+        self.desk.equity()
+    }
+
+    /// A name for each feature of a decision; `None` where the model puts nothing.
+    #[must_use]
+    pub fn feature_names(&self) -> Vec<&'static str> {
+        self.models.first().map(|m| m.feature_names().into_iter().flatten().collect()).unwrap_or_default()
+    }
+}

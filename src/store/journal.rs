@@ -1,0 +1,297 @@
+//! The journal of one profile: `runs/<profile>/state.db`.
+//!
+//! Watermark, snapshot and every row that explains them are committed in one transaction: after a crash the state is that of the
+//! last commit, whole, and the run goes on from there to the same end.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::Time;
+use crate::telemetry::record::Records;
+
+/// Migrations, oldest first; `user_version` counts those applied. Only ever append.
+const MIGRATIONS: [&str; 1] = ["
+CREATE TABLE run (
+    id          TEXT PRIMARY KEY,
+    state       TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed', 'interrupted', 'halted')),
+    manifest    TEXT NOT NULL
+) STRICT;
+CREATE TABLE watermark (
+    pipeline    TEXT PRIMARY KEY,
+    -- Open time of the last moment that was traded, microseconds.
+    open_time   INTEGER NOT NULL,
+    -- Fingerprint of what the snapshot was made with.
+    fingerprint TEXT NOT NULL,
+    snapshot    TEXT NOT NULL
+) STRICT;
+-- One row for each row of the record; `body` is its JSON.
+CREATE TABLE event (
+    sequence    INTEGER PRIMARY KEY,
+    run         TEXT NOT NULL REFERENCES run (id),
+    kind        TEXT NOT NULL,
+    body        TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_by_run ON event (run, kind, sequence);
+CREATE TABLE halt_log (
+    sequence    INTEGER PRIMARY KEY,
+    at          INTEGER NOT NULL,
+    what        TEXT NOT NULL,
+    reason      TEXT NOT NULL
+) STRICT;
+"];
+
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("another run holds {0}")]
+    Locked(PathBuf),
+    #[error("cannot use the folder {path}")]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error("{path} was written by a newer tidegate (its version is {found}, this program knows {known})")]
+    Newer { path: PathBuf, found: i64, known: usize },
+    #[error("the journal {path} is damaged: {problem}")]
+    Damaged { path: PathBuf, problem: String },
+    #[error("cannot use the journal {path}")]
+    Sqlite { path: PathBuf, source: rusqlite::Error },
+    #[error("cannot read the {what} in {path}")]
+    Body { path: PathBuf, what: &'static str, source: serde_json::Error },
+}
+
+/// Where a pipeline stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing<S> {
+    pub watermark: Time,
+    pub fingerprint: String,
+    pub snapshot: S,
+}
+
+/// An open journal; holds the profile's lock until dropped.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    db: Connection,
+    _lock: File,
+}
+
+impl Journal {
+    /// Opens or makes the journal in `folder` and takes its lock.
+    ///
+    /// # Errors
+    /// [`JournalError::Locked`] when another program holds it; otherwise what is wrong with the folder or the file.
+    pub fn open(folder: &Path) -> Result<Self, JournalError> {
+        let unusable = |source| JournalError::Folder { path: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(unusable)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock")).map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(JournalError::Locked(folder.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        }
+        let path = folder.join("state.db");
+        let open = || -> Result<Connection, rusqlite::Error> {
+            let db = Connection::open(&path)?;
+            db.pragma_update(None, "journal_mode", "WAL")?;
+            db.pragma_update(None, "synchronous", "FULL")?;
+            db.pragma_update(None, "foreign_keys", true)?;
+            Ok(db)
+        };
+        let db = open().map_err(|source| JournalError::Sqlite { path: path.clone(), source })?;
+        let mut journal = Self { path, db, _lock: lock };
+        journal.migrate()?;
+        Ok(journal)
+    }
+
+    fn sqlite(&self) -> impl Fn(rusqlite::Error) -> JournalError + use<> {
+        let path = self.path.clone();
+        move |source| JournalError::Sqlite { path: path.clone(), source }
+    }
+
+    fn migrate(&mut self) -> Result<(), JournalError> {
+        let wrong = self.sqlite();
+        let found: i64 = self.db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&wrong)?;
+        let applied = usize::try_from(found).ok().filter(|&n| n <= MIGRATIONS.len());
+        let Some(applied) = applied else {
+            return Err(JournalError::Newer { path: self.path.clone(), found, known: MIGRATIONS.len() });
+        };
+        if applied < MIGRATIONS.len() {
+            let transaction = self.db.transaction().map_err(&wrong)?;
+            for migration in &MIGRATIONS[applied..] {
+                transaction.execute_batch(migration).map_err(&wrong)?;
+            }
+            transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64).map_err(&wrong)?;
+            transaction.commit().map_err(&wrong)?;
+        }
+        // Reading the whole file costs more than a run with nothing new: only after a run that was cut off.
+        if !self.cut_off()?.is_empty() {
+            let problem: String = self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(&wrong)?;
+            if problem != "ok" {
+                return Err(JournalError::Damaged { path: self.path.clone(), problem });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the pipeline stands; `None` before its first run.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn standing<S: DeserializeOwned>(&self, pipeline: &str) -> Result<Option<Standing<S>>, JournalError> {
+        let row = self
+            .db
+            .query_row("SELECT open_time, fingerprint, snapshot FROM watermark WHERE pipeline = ?1", [pipeline], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            })
+            .optional()
+            .map_err(self.sqlite())?;
+        let Some((open_time, fingerprint, text)) = row else { return Ok(None) };
+        let snapshot = self.body("snapshot", &text)?;
+        Ok(Some(Standing { watermark: Time::from_micros(open_time), fingerprint, snapshot }))
+    }
+
+    /// The pipeline's watermark and fingerprint without its snapshot.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn watermark(&self, pipeline: &str) -> Result<Option<(Time, String)>, JournalError> {
+        self.db
+            .query_row("SELECT open_time, fingerprint FROM watermark WHERE pipeline = ?1", [pipeline], |row| {
+                Ok((Time::from_micros(row.get(0)?), row.get(1)?))
+            })
+            .optional()
+            .map_err(self.sqlite())
+    }
+
+    fn body<T: DeserializeOwned>(&self, what: &'static str, text: &str) -> Result<T, JournalError> {
+        serde_json::from_str(text).map_err(|source| JournalError::Body { path: self.path.clone(), what, source })
+    }
+
+    /// Writes down that a run begins.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn begin(&mut self, run: &str, manifest: &str) -> Result<(), JournalError> {
+        self.db
+            .execute("INSERT INTO run (id, state, manifest) VALUES (?1, 'running', ?2)", params![run, manifest])
+            .map(drop)
+            .map_err(self.sqlite())
+    }
+
+    /// Commits rows, watermark and snapshot together.
+    ///
+    /// # Errors
+    /// When the journal cannot be written; nothing of it is there then.
+    pub fn commit<S: Serialize>(
+        &mut self,
+        run: &str,
+        pipeline: &str,
+        standing: &Standing<S>,
+        records: &Records,
+    ) -> Result<(), JournalError> {
+        let wrong = self.sqlite();
+        let snapshot = serde_json::to_string(&standing.snapshot).expect("a snapshot holds no NaN and no odd keys");
+        let transaction = self.db.transaction().map_err(&wrong)?;
+        insert(&transaction, run, records).map_err(&wrong)?;
+        transaction
+            .execute(
+                "INSERT INTO watermark (pipeline, open_time, fingerprint, snapshot) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (pipeline) DO UPDATE SET open_time = ?2, fingerprint = ?3, snapshot = ?4",
+                params![pipeline, standing.watermark.micros(), standing.fingerprint, snapshot],
+            )
+            .map_err(&wrong)?;
+        transaction.commit().map_err(&wrong)
+    }
+
+    /// Writes down how a run ended.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn end(&mut self, run: &str, state: RunState) -> Result<(), JournalError> {
+        self.db.execute("UPDATE run SET state = ?2 WHERE id = ?1", params![run, state.name()]).map(drop).map_err(self.sqlite())
+    }
+
+    /// Runs that were cut off: begun and never ended.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn cut_off(&self) -> Result<Vec<(String, String)>, JournalError> {
+        let wrong = self.sqlite();
+        let mut statement = self.db.prepare("SELECT id, manifest FROM run WHERE state = 'running' ORDER BY rowid").map_err(&wrong)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&wrong)?;
+        rows.collect::<Result<_, _>>().map_err(&wrong)
+    }
+
+    /// The rows of one run, or of all runs in their order.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn records(&self, run: Option<&str>) -> Result<Records, JournalError> {
+        Ok(Records {
+            decisions: self.rows(run, "decision")?,
+            orders: self.rows(run, "order")?,
+            refusals: self.rows(run, "refusal")?,
+            fills: self.rows(run, "fill")?,
+            equity: self.rows(run, "equity")?,
+            notices: self.rows(run, "notice")?,
+        })
+    }
+
+    fn rows<T: DeserializeOwned>(&self, run: Option<&str>, kind: &'static str) -> Result<Vec<T>, JournalError> {
+        let wrong = self.sqlite();
+        let sql = "SELECT body FROM event WHERE (?1 IS NULL OR run = ?1) AND kind = ?2 ORDER BY sequence";
+        let mut statement = self.db.prepare(sql).map_err(&wrong)?;
+        let bodies = statement.query_map(params![run, kind], |row| row.get::<_, String>(0)).map_err(&wrong)?;
+        bodies.map(|body| self.body(kind, &body.map_err(&wrong)?)).collect()
+    }
+
+    /// Writes a halt, or its end, into the log with the reason a person gave.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn log_halt(&mut self, at: Time, what: &str, reason: &str) -> Result<(), JournalError> {
+        self.db
+            .execute("INSERT INTO halt_log (at, what, reason) VALUES (?1, ?2, ?3)", params![at.micros(), what, reason])
+            .map(drop)
+            .map_err(self.sqlite())
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    Done,
+    Failed,
+    Interrupted,
+    Halted,
+}
+
+impl RunState {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Halted => "halted",
+        }
+    }
+}
+
+fn insert(transaction: &Transaction<'_>, run: &str, records: &Records) -> Result<(), rusqlite::Error> {
+    fn all<T: Serialize>(transaction: &Transaction<'_>, run: &str, kind: &str, rows: &[T]) -> Result<(), rusqlite::Error> {
+        let mut statement = transaction.prepare("INSERT INTO event (run, kind, body) VALUES (?1, ?2, ?3)")?;
+        for row in rows {
+            let body = serde_json::to_string(row).expect("a row of the record has text keys only");
+            statement.execute(params![run, kind, body])?;
+        }
+        Ok(())
+    }
+    all(transaction, run, "decision", &records.decisions)?;
+    all(transaction, run, "order", &records.orders)?;
+    all(transaction, run, "refusal", &records.refusals)?;
+    all(transaction, run, "fill", &records.fills)?;
+    all(transaction, run, "equity", &records.equity)?;
+    all(transaction, run, "notice", &records.notices)
+}

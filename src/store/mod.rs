@@ -1,0 +1,4 @@
+//! store
+
+pub mod journal;
+pub mod record;
