@@ -10,6 +10,8 @@ pub mod cli;
 pub mod clock;
 /// The words: time, money, instruments, bars, orders, fills.
 pub mod domain;
+/// What an equity curve says about itself.
+pub mod perf;
 /// What may be traded and how much; who may stop it.
 pub mod risk;
 /// The work: ingest, model, oms, alert.

@@ -1,1 +1,5 @@
+//! The integration tests: one binary, one module a subject.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+mod oracles;
+mod shared;
