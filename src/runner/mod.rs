@@ -3,4 +3,5 @@
 //! Enter at [`trader::Trader`] for the core.
 
 pub mod moments;
+pub mod replay;
 pub mod trader;

@@ -49,7 +49,8 @@ pub struct TraderState {
     atrs: Vec<Atr>,
     desk: DeskState,
     paper: PaperState,
-    curve: Curve,
+    /// Begins with the first step.
+    curve: Option<Curve>,
 }
 
 /// One pipeline at work on the paper venue.
@@ -61,7 +62,7 @@ pub struct Trader {
     atrs: Vec<Atr>,
     desk: Desk,
     paper: Paper,
-    curve: Curve,
+    curve: Option<Curve>,
     /// Reports of the venue on their way to the desk; reused.
     reports: Vec<OrderReport>,
 }
@@ -76,7 +77,7 @@ impl Trader {
             interval,
             models: vec![Model::new(&config.model, interval); symbols],
             atrs: vec![Atr::new(config.desk.oms.atr_period); stops],
-            curve: Curve::new(config.paper.equity),
+            curve: None,
             desk: Desk::new(config.desk, config.paper.equity),
             paper: Paper::new(config.paper),
             reports: Vec::new(),
@@ -132,7 +133,11 @@ impl Trader {
         }
         let close_time = open_time + self.interval.span();
         let equity = self.desk.mark(close_time, out);
-        self.curve.mark(close_time, equity);
+        let curve = self.curve.get_or_insert_with(|| Curve::new(open_time, self.paper.config().equity));
+        curve.mark(close_time, equity);
+        if self.desk.is_exposed() {
+            curve.count_exposed();
+        }
         for (symbol, bar) in bars {
             let signal = self.models[symbol.at()].on_bar(bar);
             let atr = self.atrs.get_mut(symbol.at()).and_then(|atr| atr.push(bar));
@@ -180,9 +185,10 @@ impl Trader {
         &mut self.desk
     }
 
+    /// `None` before the first step.
     #[must_use]
-    pub const fn curve(&self) -> &Curve {
-        &self.curve
+    pub const fn curve(&self) -> Option<&Curve> {
+        self.curve.as_ref()
     }
 
     #[must_use]

@@ -79,6 +79,11 @@ impl Paper {
     }
 
     #[must_use]
+    pub const fn config(&self) -> &PaperConfig {
+        &self.config
+    }
+
+    #[must_use]
     pub const fn cash(&self) -> Money {
         self.state.cash
     }

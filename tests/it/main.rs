@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one module a subject.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+mod backtest;
 mod oracles;
 mod shared;

@@ -87,9 +87,7 @@ pub struct Tally {
     pub fees: Money,
     /// Notional of all fills.
     pub turnover: Money,
-    /// Moments (closes of the portfolio) seen, and those with a position.
-    pub closes: u64,
-    pub closes_exposed: u64,
+    /// The greatest value of all positions at a close.
     pub exposure_peak: Money,
 }
 

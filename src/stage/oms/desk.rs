@@ -126,6 +126,13 @@ impl Desk {
         self.state.book.holding(symbol).position
     }
 
+    /// Is any position open?
+    #[inline]
+    #[must_use]
+    pub const fn is_exposed(&self) -> bool {
+        !self.state.book.value.is_zero()
+    }
+
     #[must_use]
     pub const fn tally(&self) -> &Tally {
         &self.state.book.tally
@@ -177,12 +184,8 @@ impl Desk {
     #[inline]
     pub fn mark(&mut self, at: Time, out: &mut Outbox) -> Money {
         let equity = self.state.book.equity();
-        let tally = &mut self.state.book.tally;
-        tally.closes += 1;
-        if !self.state.book.value.is_zero() {
-            tally.closes_exposed += 1;
-            tally.exposure_peak = tally.exposure_peak.max(self.state.book.value);
-        }
+        let book = &mut self.state.book;
+        book.tally.exposure_peak = book.tally.exposure_peak.max(book.value);
         self.state.marked_at = Some(at);
         let changed = std::mem::take(&mut self.state.touched) || self.config.record == RecordMode::All;
         self.state.mark_written = false;
