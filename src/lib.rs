@@ -2,8 +2,6 @@
 //!
 //! The map: each room may import only rooms above it in this list. `ARCHITECTURE.md` says why.
 
-/// Motion: replay and run.
-pub mod runner;
 /// The face: verbs on the command line.
 pub mod cli;
 /// What time it is.
@@ -14,11 +12,13 @@ pub mod domain;
 pub mod perf;
 /// What may be traded and how much; who may stop it.
 pub mod risk;
+/// Motion: replay and run.
+pub mod runner;
 /// The work: ingest, model, oms, alert.
 pub mod stage;
-/// The voice: what happened, as rows and as log lines.
-pub mod telemetry;
 /// What is kept.
 pub mod store;
+/// The voice: what happened, as rows and as log lines.
+pub mod telemetry;
 /// Where orders go.
 pub mod venue;

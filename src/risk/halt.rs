@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_drawdown_that_stands_after_a_short_pause_pauses_again() {
-        let limits = crate::risk::Limits { max_dd_weekly: Fraction::ONE, ..limits() };
+        let limits = Limits { max_dd_weekly: Fraction::ONE, ..limits() };
         let rules = pausing(PauseFor::Span(Span::from_secs(300)));
         let mut guard = Guard::new(money("1000"));
         guard.open(at("2026-03-02T00:00:00Z"));

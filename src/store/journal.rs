@@ -218,7 +218,8 @@ impl Journal {
     /// When the journal cannot be read.
     pub fn cut_off(&self) -> Result<Vec<(String, String)>, JournalError> {
         let wrong = self.sqlite();
-        let mut statement = self.db.prepare("SELECT id, manifest FROM run WHERE state = 'running' ORDER BY rowid").map_err(&wrong)?;
+        let mut statement =
+            self.db.prepare("SELECT id, manifest FROM run WHERE state = 'running' ORDER BY rowid").map_err(&wrong)?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(&wrong)?;
         rows.collect::<Result<_, _>>().map_err(&wrong)
     }

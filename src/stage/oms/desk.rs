@@ -14,7 +14,7 @@ use crate::venue::OrderReport;
 
 use super::book::{Book, OpenOrder, Tally};
 use super::config::{OmsConfig, OrderStyle, SizedIn};
-use crate::telemetry::record::{Decision, FEATURES_MAX, EquityRow, FillRow, Notice, OrderRow, RecordMode, Records, RefusalRow};
+use crate::telemetry::record::{Decision, EquityRow, FEATURES_MAX, FillRow, Notice, OrderRow, RecordMode, Records, RefusalRow};
 
 /// The most orders that one exit is sliced into at one close; the rest follows at the next.
 const SLICES_MAX: usize = 50;
