@@ -14,6 +14,8 @@ pub mod fill;
 pub mod instrument;
 pub mod money;
 pub mod order;
+pub mod rows;
+pub mod series;
 pub mod time;
 
 pub use bar::{Bar, Columns};
@@ -21,4 +23,6 @@ pub use fill::{Fill, Liquidity};
 pub use instrument::{Instrument, Symbol, SymbolIndex};
 pub use money::{Bps, Fraction, Money, Price, Qty};
 pub use order::{ClientOrderId, OrderIntent, OrderKind, Purpose, Side, Size};
+pub use rows::{Extras, Projection, Rows, TRADES_UNKNOWN};
+pub use series::{Series, SeriesError};
 pub use time::{Interval, Span, Time};
