@@ -15,6 +15,8 @@ pub mod instrument;
 pub mod lifecycle;
 pub mod money;
 pub mod order;
+pub mod rows;
+pub mod series;
 pub mod target;
 pub mod time;
 
@@ -24,5 +26,7 @@ pub use instrument::{Instrument, Symbol, SymbolIndex};
 pub use lifecycle::{BadTransition, OrderEvent, OrderState};
 pub use money::{Bps, Fraction, Money, Price, Qty};
 pub use order::{ClientOrderId, OrderIntent, OrderKind, Purpose, RejectReason, Side, Size};
+pub use rows::{Extras, Projection, Rows, TRADES_UNKNOWN};
+pub use series::{Series, SeriesError};
 pub use target::Target;
 pub use time::{Interval, Span, Time};

@@ -64,6 +64,13 @@ impl Time {
         self.civil().map_or(0, |t| t.to_zoned(jiff::tz::TimeZone::UTC).year())
     }
 
+    /// The first instant of a calendar year in UTC; the end of time beyond the calendar.
+    #[must_use]
+    pub fn start_of_year(year: i16) -> Self {
+        let start = jiff::civil::Date::new(year, 1, 1).ok().and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok());
+        start.map_or(Self::MAX, |start| Self(start.timestamp().as_microsecond()))
+    }
+
     /// Later by `span`, at most the end of time.
     #[must_use]
     pub const fn saturating_add(self, span: Span) -> Self {
@@ -342,6 +349,8 @@ mod tests {
         assert_eq!(at("2026-03-29T00:55:03Z").to_string(), "2026-03-29T00:55:03Z");
         assert_eq!(at("2026-03-29T00:55").to_string(), "2026-03-29T00:55:00Z");
         assert_eq!(at("2024-02-29").year(), 2024);
+        assert_eq!(Time::start_of_year(2025), at("2025-01-01"));
+        assert_eq!(Time::start_of_year(i16::MAX), Time::MAX);
         for wrong in ["", "yesterday", "2026-13-01", "57000-01-01", "2026"] {
             assert!(wrong.parse::<Time>().is_err(), "{wrong}");
         }

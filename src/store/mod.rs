@@ -1,4 +1,82 @@
-//! store
+//! The store: bars as Parquet that any program can read, the journal of a profile, the record of a run.
+//!
+//! Enter at [`Lake::open`] for bars, [`journal::Journal::open`] for the state of a profile. Bars: `<root>/ohlcv/venue=…/symbol=…/interval=…/year=…/part-*.parquet`, with a manifest in each
+//! series' folder; refused rows lie in `<root>/_quarantine`.
+//!
+//! LAKE-1  A part exists when the manifest lists it; the manifest is replaced whole, after its parts are on the disk.
+//! LAKE-2  Every time occurs once in a series; a bar that is there is never changed.
+//! LAKE-3  A part is read only if its bytes have the hash that the manifest states.
+//! LAKE-4  One writer a series, by a lock of the operating system; readers need none.
+//! LAKE-5  The same bars give the same file under the same name, so work done twice leaves one result.
+//! STORE-1 Watermark, snapshot and the rows that explain them are committed together or not at all.
+//! STORE-2 One program at a time works on a profile, by a lock of the operating system.
+//!
+//! Not here: what a bar must satisfy (`stage/ingest`), what files of venues look like (`feed`).
 
+pub mod disk;
+mod fingerprint;
 pub mod journal;
+mod lake;
+mod manifest;
+mod parquet;
+pub mod quarantine;
 pub mod record;
+mod writer;
+
+use std::path::PathBuf;
+
+pub use lake::{Lake, SeriesInfo};
+pub use manifest::{Import, Manifest, Part};
+pub use quarantine::RefusedRow;
+pub use writer::{Appended, Staged, Writer};
+
+use crate::domain::Series;
+
+/// The lake cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    #[error("the lake's folder {} is not a folder", .0.display())]
+    NotFolder(PathBuf),
+    #[error("there are no bars of {series} in the lake {}", lake.display())]
+    NoSeries { series: Series, lake: PathBuf },
+    #[error("failed to read {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("failed to write {}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("{} is damaged: {why}", path.display())]
+    Damaged { path: PathBuf, why: String },
+    #[error("{} is no manifest", path.display())]
+    Manifest { path: PathBuf, source: serde_json::Error },
+    #[error("{} has schema {found}, this program knows {known}", path.display(), known = manifest::SCHEMA)]
+    Schema { path: PathBuf, found: u32 },
+    #[error("another program is writing {series} (it holds {})", lock.display())]
+    Locked { series: Series, lock: PathBuf },
+    #[error("bars to append are not ascending by time")]
+    NotAscending,
+}
+
+impl LakeError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFolder(_) => Some("name a folder with --lake, or remove the file".to_owned()),
+            Self::NoSeries { .. } => Some("tidegate data ls shows what is there; tidegate data import FILE adds bars".to_owned()),
+            Self::Read { .. } => None,
+            Self::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Some("free some space and run the same command again; what was there is unharmed".to_owned())
+            }
+            Self::Write { .. } => Some("make the folder writable, or name another with --lake".to_owned()),
+            Self::Damaged { path, .. } => Some(format!(
+                "restore {} from a copy, or move its series' folder away and import its sources again",
+                path.display()
+            )),
+            Self::Manifest { .. } => {
+                Some("restore it from a copy, or move its folder away and import its sources again".to_owned())
+            }
+            Self::Schema { .. } => Some("use the newer program that wrote it".to_owned()),
+            Self::Locked { .. } => Some("wait for it to finish, then run the same command again".to_owned()),
+            Self::NotAscending => None,
+        }
+    }
+}

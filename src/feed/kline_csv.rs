@@ -1,0 +1,154 @@
+//! Klines as CSV: twelve columns, with a header or without.
+
+use super::input::{Fingerprint, Input};
+use super::kline::{FIELDS, Kline, Rows};
+use super::number::{decimal, whole};
+use super::{BarSource, Batch, Expected, FeedError};
+
+/// A longer line is no row of klines.
+const LINE_LEN_MAX: usize = 4096;
+
+pub struct KlineCsv {
+    input: Input,
+    rows: Rows,
+    /// Number of the last line read.
+    line: u32,
+    has_rows: bool,
+}
+
+impl KlineCsv {
+    pub fn new(input: Input, expected: Expected) -> Self {
+        Self { input, rows: Rows::new(expected, "line"), line: 0, has_rows: false }
+    }
+
+    /// Reads the whole lines at hand.
+    fn read_window(&mut self, into: &mut Batch) -> Result<(), FeedError> {
+        let window = self.input.bytes();
+        let end = match window.iter().rposition(|byte| *byte == b'\n') {
+            Some(last) => last + 1,
+            None if self.input.is_at_end() => 0,
+            None if window.len() > LINE_LEN_MAX => return Err(self.too_long()),
+            None => return Ok(()),
+        };
+        // The last line of a file may lack its end.
+        let end = if self.input.is_at_end() { window.len() } else { end };
+        let mut at = 0;
+        while at < end {
+            self.line += 1;
+            let rest = &window[at..end];
+            if let Some((kline, len)) = quick_row(rest) {
+                self.rows.push(self.input.path(), self.line, &kline, into)?;
+                self.has_rows = true;
+                at += len;
+                continue;
+            }
+            let len = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+            let line = rest[..len].strip_suffix(b"\r").unwrap_or(&rest[..len]);
+            at += (len + 1).min(rest.len());
+            self.has_rows |= read_line(&mut self.rows, &self.input, self.line, line, self.has_rows, into)?;
+        }
+        self.input.consume(at);
+        Ok(())
+    }
+
+    fn too_long(&self) -> FeedError {
+        FeedError::Columns { path: self.input.path().to_owned(), place: format!("line {}", self.line + 1), found: 1 }
+    }
+}
+
+impl BarSource for KlineCsv {
+    fn read(&mut self, rows: usize, into: &mut Batch) -> Result<bool, FeedError> {
+        let until = into.len() + rows;
+        while into.len() < until {
+            self.read_window(into)?;
+            if self.input.is_at_end() {
+                return if self.has_rows { Ok(false) } else { Err(FeedError::Empty(self.input.path().to_owned())) };
+            }
+            self.input.fill()?;
+        }
+        Ok(true)
+    }
+
+    fn position(&self) -> u64 {
+        self.input.position()
+    }
+
+    fn finish(self: Box<Self>) -> Result<Option<Fingerprint>, FeedError> {
+        self.input.finish().map(Some)
+    }
+}
+
+/// A row in the form venues write, and its length with the end of its line. Anything else is left to [`read_line`].
+#[inline]
+fn quick_row(text: &[u8]) -> Option<(Kline, usize)> {
+    let mut at = 0;
+    let open_time = whole(text, &mut at)?;
+    let mut prices = [0.0; 5];
+    for price in &mut prices {
+        comma(text, &mut at)?;
+        *price = decimal(text, &mut at)?;
+    }
+    comma(text, &mut at)?;
+    let close_time = whole(text, &mut at)?;
+    comma(text, &mut at)?;
+    let quote_volume = decimal(text, &mut at)?;
+    comma(text, &mut at)?;
+    let trades = whole(text, &mut at)?;
+    let mut taker = [0.0; 2];
+    for volume in &mut taker {
+        comma(text, &mut at)?;
+        *volume = decimal(text, &mut at)?;
+    }
+    comma(text, &mut at)?;
+    decimal(text, &mut at)?;
+    if text.get(at) == Some(&b'\r') {
+        at += 1;
+    }
+    (text.get(at)? == &b'\n').then_some((Kline { open_time, prices, close_time, quote_volume, trades, taker }, at + 1))
+}
+
+#[inline]
+fn comma(text: &[u8], at: &mut usize) -> Option<()> {
+    let is_there = text.get(*at) == Some(&b',');
+    *at += 1;
+    is_there.then_some(())
+}
+
+/// A line that is blank, a header, or a row with a fault. True if it was a row.
+fn read_line(
+    rows: &mut Rows,
+    input: &Input,
+    number: u32,
+    line: &[u8],
+    has_rows: bool,
+    into: &mut Batch,
+) -> Result<bool, FeedError> {
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return Ok(false);
+    }
+    let fields: Vec<&[u8]> = line.split(|byte| *byte == b',').collect();
+    if !has_rows && is_header(&fields) {
+        return check_header(input, number, &fields).map(|()| false);
+    }
+    rows.push_faulty(input.path(), number, &fields, line, into)?;
+    Ok(true)
+}
+
+/// A header's first field begins with a letter, or a quoted letter; no row does.
+fn is_header(fields: &[&[u8]]) -> bool {
+    name_of(fields[0]).starts_with(|c: char| c.is_alphabetic())
+}
+
+fn check_header(input: &Input, line: u32, fields: &[&[u8]]) -> Result<(), FeedError> {
+    let path = || input.path().to_owned();
+    if fields.len() != FIELDS {
+        return Err(FeedError::Columns { path: path(), place: format!("line {line}"), found: fields.len() });
+    }
+    let found: Vec<String> = fields[1..6].iter().map(|field| name_of(field)).collect();
+    let is_right = found.iter().zip(["open", "high", "low", "close", "vol"]).all(|(name, start)| name.starts_with(start));
+    if is_right { Ok(()) } else { Err(FeedError::Header { path: path(), line, found: found.join(", ") }) }
+}
+
+fn name_of(field: &[u8]) -> String {
+    String::from_utf8_lossy(field).chars().filter(|c| !matches!(c, '"' | '\'' | ' ' | '_')).collect::<String>().to_lowercase()
+}

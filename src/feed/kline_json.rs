@@ -1,0 +1,165 @@
+//! Klines as JSON: pages, each an array of arrays, one behind the other or one a line.
+
+use super::input::{Fingerprint, Input};
+use super::kline::{FIELDS, Kline, Rows};
+use super::number::{decimal, whole};
+use super::{BarSource, Batch, Expected, FeedError};
+
+/// A longer row is no kline.
+const ROW_LEN_MAX: usize = 4096;
+
+pub struct KlineJson {
+    input: Input,
+    rows: Rows,
+    /// Number of the last row read, through all pages.
+    row: u32,
+    state: State,
+}
+
+/// What may come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// A page, or the end.
+    Page,
+    /// A row, or the end of an empty page.
+    FirstRow,
+    /// A comma and a row, or the end of the page.
+    NextRow,
+    /// A row, after a comma.
+    Row,
+}
+
+impl KlineJson {
+    pub fn new(input: Input, expected: Expected) -> Self {
+        Self { input, rows: Rows::new(expected, "row"), row: 0, state: State::Page }
+    }
+
+    /// Reads the whole rows at hand.
+    fn read_window(&mut self, into: &mut Batch) -> Result<(), FeedError> {
+        let mut at = 0;
+        loop {
+            let window = self.input.bytes();
+            at += window[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            let Some(&byte) = window.get(at) else { break };
+            self.state = match (self.state, byte) {
+                (State::Page, b'[') => State::FirstRow,
+                (State::FirstRow | State::NextRow, b']') => State::Page,
+                (State::NextRow, b',') => State::Row,
+                (State::FirstRow | State::Row, b'[') => match self.read_row(at, into)? {
+                    Some(len) => {
+                        at += len;
+                        self.state = State::NextRow;
+                        continue;
+                    }
+                    None => break,
+                },
+                _ => return Err(self.unexpected(byte)),
+            };
+            at += 1;
+        }
+        self.input.consume(at);
+        if self.input.is_at_end() && (self.state != State::Page || !self.input.bytes().is_empty()) {
+            return Err(self.wrong("the file ends within a page".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Reads the row at `at` and says how long it is; none if it is not at hand whole.
+    fn read_row(&mut self, at: usize, into: &mut Batch) -> Result<Option<usize>, FeedError> {
+        let text = &self.input.bytes()[at..];
+        if let Some((kline, len)) = quick_row(text) {
+            self.row += 1;
+            self.rows.push(self.input.path(), self.row, &kline, into)?;
+            return Ok(Some(len));
+        }
+        let limit = text.len().min(ROW_LEN_MAX);
+        let Some(end) = text[1..limit].iter().position(|byte| matches!(byte, b']' | b'[' | b'{')).map(|end| end + 1) else {
+            return if limit == ROW_LEN_MAX { Err(self.wrong("a row has no end".to_owned())) } else { Ok(None) };
+        };
+        if text[end] != b']' {
+            return Err(self.unexpected(text[end]));
+        }
+        self.row += 1;
+        let fields: Vec<&[u8]> = text[1..end].split(|byte| *byte == b',').map(bare).collect();
+        self.rows.push_faulty(self.input.path(), self.row, &fields, &text[..=end], into)?;
+        Ok(Some(end + 1))
+    }
+
+    fn unexpected(&self, byte: u8) -> FeedError {
+        if byte == b'{' {
+            let text = String::from_utf8_lossy(&self.input.bytes()[..self.input.bytes().len().min(80)]).into_owned();
+            return self.wrong(format!("an object where an array of klines should be: {}", text.trim()));
+        }
+        self.wrong(format!("unexpected '{}'", char::from(byte).escape_default()))
+    }
+
+    fn wrong(&self, why: String) -> FeedError {
+        FeedError::Json { path: self.input.path().to_owned(), place: format!("after row {}", self.row), why }
+    }
+}
+
+impl BarSource for KlineJson {
+    fn read(&mut self, rows: usize, into: &mut Batch) -> Result<bool, FeedError> {
+        let until = into.len() + rows;
+        while into.len() < until {
+            self.read_window(into)?;
+            if self.input.is_at_end() {
+                return if self.row > 0 { Ok(false) } else { Err(FeedError::Empty(self.input.path().to_owned())) };
+            }
+            self.input.fill()?;
+        }
+        Ok(true)
+    }
+
+    fn position(&self) -> u64 {
+        self.input.position()
+    }
+
+    fn finish(self: Box<Self>) -> Result<Option<Fingerprint>, FeedError> {
+        self.input.finish().map(Some)
+    }
+}
+
+/// A row in the form venues write: no blanks, prices as strings.
+#[inline]
+fn quick_row(text: &[u8]) -> Option<(Kline, usize)> {
+    let mut at = 1;
+    let open_time = whole(text, &mut at)?;
+    let mut prices = [0.0; 5];
+    for price in &mut prices {
+        *price = quoted(text, &mut at)?;
+    }
+    byte(text, &mut at, b',')?;
+    let close_time = whole(text, &mut at)?;
+    let quote_volume = quoted(text, &mut at)?;
+    byte(text, &mut at, b',')?;
+    let trades = whole(text, &mut at)?;
+    let taker = [quoted(text, &mut at)?, quoted(text, &mut at)?];
+    quoted(text, &mut at)?;
+    byte(text, &mut at, b']')?;
+    Some((Kline { open_time, prices, close_time, quote_volume, trades, taker }, at))
+}
+
+#[inline]
+fn quoted(text: &[u8], at: &mut usize) -> Option<f64> {
+    byte(text, at, b',')?;
+    byte(text, at, b'"')?;
+    let value = decimal(text, at)?;
+    byte(text, at, b'"')?;
+    Some(value)
+}
+
+#[inline]
+fn byte(text: &[u8], at: &mut usize, wanted: u8) -> Option<()> {
+    let is_there = text.get(*at) == Some(&wanted);
+    *at += 1;
+    is_there.then_some(())
+}
+
+/// A field without the blanks around it and without its quotes.
+fn bare(field: &[u8]) -> &[u8] {
+    let field = field.trim_ascii();
+    field.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(field)
+}
+
+const _: () = assert!(FIELDS == 12, "quick_row reads twelve fields");

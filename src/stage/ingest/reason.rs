@@ -1,0 +1,125 @@
+//! Why a row does not become a bar.
+
+use std::fmt;
+
+use super::config::Contract;
+use crate::domain::{Interval, Rows, Time};
+
+/// Why a row was refused. The code is stable: it stands in the quarantine and in reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A time, price or volume is no number.
+    Unparsable,
+    /// A price is zero or below.
+    NonPositive,
+    /// High is below, or low above, another price.
+    Ohlc,
+    NegativeVolume,
+    /// The open time is no multiple of the interval since the epoch.
+    OffGrid,
+    /// The bar has not closed yet.
+    NotClosed,
+    /// Another row of the source, or the lake, has other values for this time.
+    Conflict,
+    /// The return is greater than the contract allows.
+    Outlier,
+}
+
+impl Reason {
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unparsable => "unparsable",
+            Self::NonPositive => "non-positive",
+            Self::Ohlc => "ohlc",
+            Self::NegativeVolume => "negative-volume",
+            Self::OffGrid => "off-grid",
+            Self::NotClosed => "not-closed",
+            Self::Conflict => "conflict",
+            Self::Outlier => "outlier",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+/// What a row by itself must satisfy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowCheck {
+    interval: Interval,
+    allows_negative_volume: bool,
+    /// The open time of the last bar that has closed.
+    closed_last: i64,
+}
+
+impl RowCheck {
+    pub fn new(interval: Interval, contract: &Contract, now: Time) -> Self {
+        let closed_last = now.micros().saturating_sub(interval.span().micros());
+        Self { interval, allows_negative_volume: !contract.non_negative_volume, closed_last }
+    }
+
+    /// The first reason against each row, in the rows' order; most have none.
+    pub fn faults(&self, rows: &Rows) -> Vec<Option<Reason>> {
+        let bars = &rows.bars;
+        let span = self.interval.span().micros();
+        let mut before = None;
+        (0..rows.len())
+            .map(|at| {
+                let time = bars.open_time[at];
+                // One interval after a time on the grid is on the grid: this spares a division a row.
+                let is_on_grid = before.is_some_and(|before: i64| before.wrapping_add(span) == time)
+                    || self.interval.is_on_grid(Time::from_micros(time));
+                before = is_on_grid.then_some(time);
+                let (open, high, low, close) = (bars.open[at], bars.high[at], bars.low[at], bars.close[at]);
+                let is_fine = (low > 0.0)
+                    & (low <= open)
+                    & (low <= close)
+                    & (high >= open)
+                    & (high >= close)
+                    & (bars.volume[at] >= 0.0)
+                    & is_on_grid
+                    & (time <= self.closed_last);
+                if is_fine { None } else { self.fault(rows, at, is_on_grid) }
+            })
+            .collect()
+    }
+
+    #[cold]
+    fn fault(&self, rows: &Rows, at: usize, is_on_grid: bool) -> Option<Reason> {
+        let bars = &rows.bars;
+        let prices = [bars.open[at], bars.high[at], bars.low[at], bars.close[at]];
+        if prices.iter().any(|price| price.is_nan()) || bars.volume[at].is_nan() {
+            return Some(Reason::Unparsable);
+        }
+        if is_non_positive(rows, at) {
+            return Some(Reason::NonPositive);
+        }
+        if violates_ohlc(rows, at) {
+            return Some(Reason::Ohlc);
+        }
+        if bars.volume[at] < 0.0 && !self.allows_negative_volume {
+            return Some(Reason::NegativeVolume);
+        }
+        if !is_on_grid {
+            return Some(Reason::OffGrid);
+        }
+        (bars.open_time[at] > self.closed_last).then_some(Reason::NotClosed)
+    }
+}
+
+/// Is one of the prices zero or below?
+pub(super) fn is_non_positive(rows: &Rows, at: usize) -> bool {
+    let bars = &rows.bars;
+    [bars.open[at], bars.high[at], bars.low[at], bars.close[at]].iter().any(|price| *price <= 0.0)
+}
+
+/// Is high below, or low above, another price?
+pub(super) fn violates_ohlc(rows: &Rows, at: usize) -> bool {
+    let bars = &rows.bars;
+    let (open, high, low, close) = (bars.open[at], bars.high[at], bars.low[at], bars.close[at]);
+    high < open.max(close) || low > open.min(close) || high < low
+}

@@ -1,0 +1,279 @@
+//! Settling: raw rows in the order of their source become bars in the order of time, and refused rows with reasons.
+
+use super::config::Contract;
+use super::coverage::Coverage;
+use super::quality::{FileOrder, Quality, RETURN_NOTED};
+use super::reason::{Reason, RowCheck, is_non_positive, violates_ohlc};
+use crate::domain::{Interval, Rows, Time};
+use crate::feed::Batch;
+use crate::store::RefusedRow;
+
+/// Rows of one batch that satisfy the contract, ascending, each time once; and those that do not.
+#[derive(Debug, Default)]
+pub struct Settled {
+    pub rows: Rows,
+    /// Where each row stood in the source.
+    pub places: Vec<u32>,
+    pub refused: Vec<RefusedRow>,
+}
+
+/// Settles the batches of one source and gathers its figures.
+#[derive(Debug)]
+pub struct Settler {
+    check: RowCheck,
+    max_return: f64,
+    refuses_open_bars: bool,
+    interval: Interval,
+    quality: Quality,
+    coverage: Coverage,
+    /// The time of the last row in the order of the source.
+    last_time: Option<i64>,
+    forward: u64,
+    backward: u64,
+    /// First and last bar of each batch, with closes: returns across batches are counted at the end.
+    edges: Vec<[(i64, f64); 2]>,
+}
+
+impl Settler {
+    #[must_use]
+    pub fn new(interval: Interval, contract: &Contract, now: Time) -> Self {
+        Self {
+            check: RowCheck::new(interval, contract, now),
+            max_return: contract.max_return,
+            refuses_open_bars: contract.last_bar_closed,
+            interval,
+            quality: Quality::default(),
+            coverage: Coverage::new(interval),
+            last_time: None,
+            forward: 0,
+            backward: 0,
+            edges: Vec::new(),
+        }
+    }
+
+    /// Was a row of this time in an earlier batch?
+    #[must_use]
+    pub fn has_seen(&self, time: i64) -> bool {
+        self.coverage.contains(time)
+    }
+
+    /// Settles one batch. `close_before` is the close of the bar before its first one, if there is any.
+    pub fn settle(&mut self, batch: Batch, close_before: Option<f64>) -> Settled {
+        let batch_len = batch.len() as u64;
+        let faults = self.check.faults(&batch.rows);
+        self.note_rows(&batch, batch_len);
+        let order = self.note_order(&batch.rows);
+        let mut judged = Judged { faults, batch, kept: Vec::new() };
+        judged.kept = self.resolve_times(&mut judged, &order);
+        if self.max_return.is_finite() {
+            judged.refuse_outliers(close_before, self.max_return);
+        }
+        judged.finish(self.refuses_open_bars)
+    }
+
+    /// The figures of all batches so far.
+    #[must_use]
+    pub fn quality(&self) -> Quality {
+        let mut quality = self.quality.clone();
+        quality.file_order = match (self.forward, self.backward) {
+            (_, 0) => FileOrder::Ascending,
+            (0, _) => FileOrder::Descending,
+            _ => FileOrder::Mixed,
+        };
+        quality.out_of_order = if quality.file_order == FileOrder::Mixed { self.backward } else { 0 };
+        let gaps = self.coverage.gaps();
+        quality.gaps = gaps.gaps;
+        quality.missing_bars = gaps.missing_bars;
+        quality.largest_gaps = gaps.largest;
+        quality.distinct_times = gaps.distinct_times;
+        let mut edges = self.edges.clone();
+        edges.sort_by_key(|[first, _]| first.0);
+        let jumps = edges.windows(2).filter(|pair| is_noted(pair[0][1].1, pair[1][0].1));
+        quality.large_returns += jumps.count() as u64;
+        quality
+    }
+
+    /// A row that an earlier batch of the same source had, with the same values or with others.
+    pub fn note_duplicate(&mut self, is_same: bool) {
+        if is_same {
+            self.quality.duplicates_same += 1;
+        } else {
+            self.quality.duplicates_different += 1;
+        }
+    }
+
+    fn note_rows(&mut self, batch: &Batch, len: u64) {
+        let (rows, quality) = (&batch.rows, &mut self.quality);
+        quality.rows += len;
+        quality.odd_close_times += batch.odd_close_times;
+        quality.unparsable += batch.unread.len() as u64;
+        let bars = &rows.bars;
+        for at in 0..rows.len() {
+            quality.zero_volume += u64::from(bars.volume[at] == 0.0);
+            quality.negative_volume += u64::from(bars.volume[at] < 0.0);
+            quality.ohlc_violations += u64::from(violates_ohlc(rows, at));
+            quality.non_positive += u64::from(is_non_positive(rows, at));
+        }
+        let mut before = None;
+        for &time in &bars.open_time {
+            let follows = before.is_some_and(|before: i64| before + self.interval.span().micros() == time);
+            let is_on_grid = follows || self.interval.is_on_grid(Time::from_micros(time));
+            before = is_on_grid.then_some(time);
+            quality.off_grid += u64::from(!is_on_grid);
+            if let Some(last) = self.last_time {
+                self.forward += u64::from(time > last);
+                self.backward += u64::from(time < last);
+            }
+            self.last_time = Some(time);
+        }
+    }
+
+    /// The order of time, equal times in the order of the source; and what it says about gaps and returns.
+    fn note_order(&mut self, rows: &Rows) -> Vec<u32> {
+        let bars = &rows.bars;
+        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+        if !bars.open_time.is_sorted() {
+            order.sort_by_key(|&at| bars.open_time[at as usize]);
+        }
+        let (Some(&first), Some(&last)) = (order.first(), order.last()) else { return order };
+        let mut before: Option<(i64, f64)> = None;
+        for &at in &order {
+            let (time, close) = (bars.open_time[at as usize], bars.close[at as usize]);
+            match before {
+                Some((t, _)) if t == time => continue,
+                Some((_, before)) => self.quality.large_returns += u64::from(is_noted(before, close)),
+                None => self.edges.push([(time, close); 2]),
+            }
+            before = Some((time, close));
+        }
+        if let (Some(edge), Some(before)) = (self.edges.last_mut(), before) {
+            edge[1] = before;
+        }
+        let (first, last) = (bars.time(first as usize), bars.time(last as usize));
+        self.quality.first = Some(self.quality.first.map_or(first, |other| other.min(first)));
+        self.quality.last = Some(self.quality.last.map_or(last, |other| other.max(last)));
+        order
+    }
+
+    /// Of rows with one time, keeps the first if all that are sound agree, else refuses them all. Gives the kept rows in order.
+    fn resolve_times(&mut self, judged: &mut Judged, order: &[u32]) -> Vec<u32> {
+        let rows = &judged.batch.rows;
+        let times = &rows.bars.open_time;
+        self.coverage.add(order.iter().map(|&at| times[at as usize]));
+        let mut kept = Vec::with_capacity(order.len());
+        for group in order.chunk_by(|&a, &b| times[a as usize] == times[b as usize]) {
+            if let &[only] = group {
+                if judged.faults[only as usize].is_none() {
+                    kept.push(only);
+                }
+                continue;
+            }
+            for (nth, &at) in group.iter().enumerate().skip(1) {
+                let is_same = group[..nth].iter().any(|&other| rows.same_values(at as usize, rows, other as usize));
+                if is_same {
+                    self.quality.duplicates_same += 1;
+                } else {
+                    self.quality.duplicates_different += 1;
+                }
+            }
+            let sound: Vec<u32> = group.iter().copied().filter(|&at| judged.faults[at as usize].is_none()).collect();
+            let Some((&first, others)) = sound.split_first() else { continue };
+            if others.iter().all(|&other| rows.same_values(first as usize, rows, other as usize)) {
+                kept.push(first);
+            } else {
+                sound.iter().for_each(|&at| judged.faults[at as usize] = Some(Reason::Conflict));
+            }
+        }
+        kept
+    }
+}
+
+/// A batch on its way.
+struct Judged {
+    batch: Batch,
+    faults: Vec<Option<Reason>>,
+    /// Rows to keep, in the order of time.
+    kept: Vec<u32>,
+}
+
+impl Judged {
+    /// Refuses a bar whose close is too far from the last kept one. A bar that agrees with the refused one before it is kept:
+    /// then the level has moved, and refusing for ever after would be worse than the one hole.
+    fn refuse_outliers(&mut self, close_before: Option<f64>, max_return: f64) {
+        let closes = &self.batch.rows.bars.close;
+        let is_far = |from: f64, to: f64| (to / from - 1.0).abs() > max_return;
+        let (mut level, mut refused) = (close_before, None);
+        let faults = &mut self.faults;
+        self.kept.retain(|&at| {
+            let close = closes[at as usize];
+            let departs =
+                level.is_some_and(|level| is_far(level, close)) && !refused.is_some_and(|refused| !is_far(refused, close));
+            if departs {
+                refused = Some(close);
+                faults[at as usize] = Some(Reason::Outlier);
+            } else {
+                (level, refused) = (Some(close), None);
+            }
+            !departs
+        });
+    }
+
+    fn finish(self, refuses_open_bars: bool) -> Settled {
+        let Self { batch, faults, kept } = self;
+        let mut refused = Vec::new();
+        for (at, fault) in faults.iter().enumerate() {
+            match fault {
+                None | Some(Reason::Unparsable) => {}
+                Some(Reason::NotClosed) if !refuses_open_bars => {}
+                Some(reason) => refused.push(refuse(&batch, at, *reason)),
+            }
+        }
+        refused.extend(batch.unread.iter().map(|unread| RefusedRow {
+            place: unread.place,
+            open_time: batch.place.binary_search(&unread.place).ok().map(|at| batch.rows.bars.time(at)),
+            reason: Reason::Unparsable.code(),
+            detail: "a value is no number".to_owned(),
+            row: unread.text.clone(),
+        }));
+        refused.sort_by_key(|row| row.place);
+        if kept.len() == batch.rows.len() && kept.is_sorted() {
+            return Settled { rows: batch.rows, places: batch.place, refused };
+        }
+        let places = kept.iter().map(|&at| batch.place[at as usize]).collect();
+        Settled { rows: batch.rows.take(&kept), places, refused }
+    }
+}
+
+fn is_noted(before: f64, close: f64) -> bool {
+    (close / before - 1.0).abs() > RETURN_NOTED
+}
+
+fn refuse(batch: &Batch, at: usize, reason: Reason) -> RefusedRow {
+    let bars = &batch.rows.bars;
+    let (open, high, low, close, volume) = (bars.open[at], bars.high[at], bars.low[at], bars.close[at], bars.volume[at]);
+    let detail = match reason {
+        Reason::NonPositive => format!("the lowest price is {}", open.min(high).min(low).min(close)),
+        Reason::Ohlc => format!("open {open}, high {high}, low {low}, close {close}"),
+        Reason::NegativeVolume => format!("the volume is {volume}"),
+        Reason::OffGrid => format!("the open time {} is not on the grid", bars.time(at)),
+        Reason::NotClosed => format!("the bar of {} is still open", bars.time(at)),
+        Reason::Conflict => format!("another row says otherwise about {}", bars.time(at)),
+        Reason::Outlier => format!("the close {close} is too far from the one before"),
+        Reason::Unparsable => "a value is no number".to_owned(),
+    };
+    let row = format!("{},{open},{high},{low},{close},{volume}", bars.open_time[at]);
+    RefusedRow { place: batch.place[at], open_time: Some(bars.time(at)), reason: reason.code(), detail, row }
+}
+
+/// A row that the lake, or an earlier batch, contradicts.
+#[must_use]
+pub fn refuse_contradicted(settled: &Settled, at: usize) -> RefusedRow {
+    let bar = settled.rows.bars.bar(at);
+    RefusedRow {
+        place: settled.places[at],
+        open_time: Some(bar.open_time),
+        reason: Reason::Conflict.code(),
+        detail: format!("the lake has another bar of {}, which stays", bar.open_time),
+        row: format!("{},{},{},{},{},{}", bar.open_time.micros(), bar.open, bar.high, bar.low, bar.close, bar.volume),
+    }
+}

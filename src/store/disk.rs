@@ -1,0 +1,205 @@
+//! Writing so that a crash at any moment leaves either the old file or the new one.
+//!
+//! Every step goes through [`Disk`], so that tests can stop the program or fill the disk at each of them.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use sha2::{Digest, Sha256};
+
+/// Files being written start with this; every glob for `*.parquet` and every reader of folders passes over dot-files.
+pub const TEMPORARY: &str = ".writing-";
+
+/// The disk, or a disk that fails when a test says so.
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    fault: Option<Arc<Fault>>,
+}
+
+/// When and how a disk fails.
+#[derive(Debug)]
+struct Fault {
+    steps_left: AtomicU32,
+    failed: AtomicBool,
+    kind: io::ErrorKind,
+    /// After the fault every step fails, also the tidying up: the program was killed.
+    is_final: bool,
+}
+
+impl Disk {
+    /// A disk on which step `steps + 1` fails with `kind`, as a full disk does; later steps work again.
+    #[must_use]
+    pub fn failing_after(steps: u32, kind: io::ErrorKind) -> Self {
+        Self::with_fault(steps, kind, false)
+    }
+
+    /// A disk on which nothing happens any more after `steps`, as when the program is killed there.
+    #[must_use]
+    pub fn killed_after(steps: u32) -> Self {
+        Self::with_fault(steps, io::ErrorKind::Interrupted, true)
+    }
+
+    fn with_fault(steps: u32, kind: io::ErrorKind, is_final: bool) -> Self {
+        let fault = Fault { steps_left: AtomicU32::new(steps), failed: AtomicBool::new(false), kind, is_final };
+        Self { fault: Some(Arc::new(fault)) }
+    }
+
+    /// Did the fault happen? A test that asked for a step too far learns it here.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.fault.as_ref().is_some_and(|fault| fault.failed.load(Ordering::SeqCst))
+    }
+
+    fn step(&self) -> io::Result<()> {
+        let Some(fault) = &self.fault else { return Ok(()) };
+        let error = || io::Error::new(fault.kind, "stopped here by a test");
+        if fault.failed.load(Ordering::SeqCst) {
+            return if fault.is_final { Err(error()) } else { Ok(()) };
+        }
+        let left = fault.steps_left.load(Ordering::SeqCst);
+        if left == 0 {
+            fault.failed.store(true, Ordering::SeqCst);
+            return Err(error());
+        }
+        fault.steps_left.store(left - 1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// # Errors
+    /// As [`fs::create_dir_all`].
+    pub fn create_folder(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.create_folder(parent)?;
+        self.step()?;
+        match fs::create_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => return Err(error),
+            _ => {}
+        }
+        File::open(parent)?.sync_all()
+    }
+
+    /// Starts a file in `folder` that nobody sees until [`Draft::publish`].
+    ///
+    /// # Errors
+    /// As [`File::create`].
+    pub fn draft(&self, folder: &Path) -> io::Result<Draft> {
+        self.create_folder(folder)?;
+        self.step()?;
+        // One writer holds the folder's lock, so that the process id alone keeps names apart.
+        let path = folder.join(format!("{TEMPORARY}{}", std::process::id()));
+        let file = File::create(&path)?;
+        Ok(Draft {
+            disk: self.clone(),
+            file,
+            path,
+            folder: folder.to_owned(),
+            hash: Sha256::new(),
+            bytes: 0,
+            is_published: false,
+        })
+    }
+
+    /// Writes a small file whole.
+    ///
+    /// # Errors
+    /// Any step may fail; the file is then as it was before.
+    pub fn replace(&self, folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+        let mut draft = self.draft(folder)?;
+        draft.write_all(content)?;
+        draft.publish(|_| name.to_owned()).map(drop)
+    }
+
+    /// Removes a file; one that is not there is fine.
+    ///
+    /// # Errors
+    /// As [`fs::remove_file`].
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        self.step()?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// A file being written; dropping it unpublished removes it.
+#[derive(Debug)]
+pub struct Draft {
+    disk: Disk,
+    file: File,
+    path: PathBuf,
+    folder: PathBuf,
+    hash: Sha256,
+    bytes: u64,
+    is_published: bool,
+}
+
+/// A file that is safely on the disk under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    pub name: String,
+    pub sha256: String,
+    pub bytes: u64,
+}
+
+impl Draft {
+    /// Syncs the file, gives it the name made from its hash, and syncs the folder.
+    ///
+    /// # Errors
+    /// Any step may fail; before the rename the draft is gone, after it the file is there.
+    pub fn publish(mut self, name: impl FnOnce(&str) -> String) -> io::Result<Published> {
+        self.disk.step()?;
+        self.file.sync_all()?;
+        let sha256 = hex(&std::mem::take(&mut self.hash).finalize());
+        let name = name(&sha256);
+        self.disk.step()?;
+        fs::rename(&self.path, self.folder.join(&name))?;
+        self.is_published = true;
+        self.disk.step()?;
+        File::open(&self.folder)?.sync_all()?;
+        Ok(Published { name, sha256, bytes: self.bytes })
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+        if let Err(error) = self.disk.step() {
+            // A full disk takes a part of what it is given.
+            self.file.write_all(&content[..content.len() / 2])?;
+            return Err(error);
+        }
+        let written = self.file.write(content)?;
+        self.hash.update(&content[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_published {
+            // What is left behind is passed over by readers and removed by the next writer.
+            let _ = self.disk.remove(&self.path);
+        }
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,139 @@
+//! The manifest of a series: which parts hold its bars, and which sources they came from.
+//!
+//! It is the truth about the folder. A part that it does not list does not exist, whatever lies on the disk.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::LakeError;
+use crate::domain::Time;
+
+/// Its underscore keeps it from readers that take every file of a folder for Parquet.
+pub const FILE: &str = "_manifest.json";
+pub const SCHEMA: u32 = 1;
+/// Older imports are forgotten; their files would only be read again, which adds nothing.
+pub const IMPORTS_MAX: usize = 2048;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub schema: u32,
+    /// Ascending by first time.
+    pub parts: Vec<Part>,
+    /// Sources read so far, oldest first.
+    pub imports: Vec<Import>,
+}
+
+/// One Parquet file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Path below the series' folder.
+    pub file: String,
+    pub rows: u64,
+    #[serde(with = "text")]
+    pub first: Time,
+    #[serde(with = "text")]
+    pub last: Time,
+    pub bytes: u64,
+    pub sha256: String,
+    /// Sum of the fingerprints of its bars: see [`super::fingerprint`].
+    pub content: String,
+}
+
+/// A source that was read to its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// The file's path as it was given.
+    pub source: String,
+    pub bytes: u64,
+    /// The file's own time of change, microseconds since 1970.
+    pub modified: i64,
+    pub sha256: String,
+    /// When it was read.
+    #[serde(with = "text")]
+    pub at: Time,
+    pub added: u64,
+    /// Rows not taken, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// The greatest return a row was allowed; none = any.
+    pub max_return: Option<f64>,
+    /// The quality figures of the source as a whole.
+    pub quality: serde_json::Value,
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        Self { schema: SCHEMA, parts: Vec::new(), imports: Vec::new() }
+    }
+}
+
+impl Manifest {
+    /// The manifest in `folder`; none where there is no series yet.
+    ///
+    /// # Errors
+    /// When it cannot be read or was written by a newer program.
+    pub fn load(folder: &Path) -> Result<Option<Self>, LakeError> {
+        let path = folder.join(FILE);
+        let content = match std::fs::read(&path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(LakeError::Read { path, source }),
+        };
+        let manifest: Self =
+            serde_json::from_slice(&content).map_err(|source| LakeError::Manifest { path: path.clone(), source })?;
+        if manifest.schema != SCHEMA {
+            return Err(LakeError::Schema { path, found: manifest.schema });
+        }
+        Ok(Some(manifest))
+    }
+
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.parts.iter().map(|part| part.rows).sum()
+    }
+
+    #[must_use]
+    pub fn first(&self) -> Option<Time> {
+        self.parts.iter().map(|part| part.first).min()
+    }
+
+    #[must_use]
+    pub fn last(&self) -> Option<Time> {
+        self.parts.iter().map(|part| part.last).max()
+    }
+
+    /// Keeps one record for each source, the newest, and no more than [`IMPORTS_MAX`].
+    pub fn record(&mut self, import: Import) {
+        self.imports.retain(|old| old.source != import.source);
+        self.imports.push(import);
+        let surplus = self.imports.len().saturating_sub(IMPORTS_MAX);
+        self.imports.drain(..surplus);
+    }
+
+    /// The file as text. One line a part and an import, so that a person can read it.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut content = serde_json::to_vec_pretty(self).expect("a manifest holds only plain values");
+        content.push(b'\n');
+        content
+    }
+}
+
+/// Times as people write them.
+mod text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::domain::Time;
+
+    pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(time)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,303 @@
+//! Adding bars to a series: parts first, then the manifest that makes them count.
+
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use ::parquet::errors::ParquetError;
+
+use super::disk::TEMPORARY;
+use super::fingerprint::Content;
+use super::lake::{Lake, overlapping};
+use super::manifest::{self, Import, Manifest, Part};
+use super::{LakeError, parquet};
+use crate::domain::{Projection, Rows, Series, Time};
+
+/// A part with fewer rows is merged with what comes next for its year, so that a bar a minute does not become a file a minute.
+const SMALL_PART_ROWS: u64 = 8192;
+const LOCK: &str = ".lock";
+
+/// What an append did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Appended {
+    pub added: u64,
+    /// Bars that were there with the same values.
+    pub already_there: u64,
+    /// Bars that were there with other values; what was there stays.
+    pub conflicting: u64,
+}
+
+/// What staging found out about each row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Staged {
+    pub added: u64,
+    /// Indices of rows that were there with the same values.
+    pub same: Vec<u32>,
+    /// Indices of rows that were there with other values.
+    pub different: Vec<u32>,
+}
+
+/// The right to write one series, held until it is dropped.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    lake: &'a Lake,
+    series: Series,
+    folder: PathBuf,
+    /// As on the disk.
+    manifest: Manifest,
+    /// The parts as they will be: those of the manifest, less merged ones, plus staged ones.
+    parts: Vec<Part>,
+    _lock: File,
+}
+
+impl Lake {
+    /// Takes the lock of a series and clears away what an interrupted writer left.
+    ///
+    /// # Errors
+    /// [`LakeError::Locked`] when another program writes this series; else when the folder cannot be read or written.
+    pub fn writer(&self, series: &Series) -> Result<Writer<'_>, LakeError> {
+        let folder = self.folder(series);
+        let cannot_write = |path: &PathBuf| {
+            let path = path.clone();
+            move |source| LakeError::Write { path, source }
+        };
+        self.disk.create_folder(&folder).map_err(cannot_write(&folder))?;
+        let lock = folder.join(LOCK);
+        let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(cannot_write(&lock))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LakeError::Locked { series: series.clone(), lock }),
+            Err(TryLockError::Error(source)) => return Err(LakeError::Write { path: lock, source }),
+        }
+        let manifest = Manifest::load(&folder)?.unwrap_or_default();
+        let writer = Writer { lake: self, series: series.clone(), folder, parts: manifest.parts.clone(), manifest, _lock: file };
+        writer.sweep()?;
+        Ok(writer)
+    }
+
+    /// Adds the bars that are new; `rows` are ascending.
+    ///
+    /// # Errors
+    /// When they are not ascending, the series is locked, or the disk fails; the lake is then as before.
+    pub fn append(&self, series: &Series, rows: &Rows) -> Result<Appended, LakeError> {
+        if rows.is_empty() {
+            return Ok(Appended::default());
+        }
+        let mut writer = self.writer(series)?;
+        let staged = writer.stage(rows)?;
+        writer.commit(Vec::new())?;
+        let (already_there, conflicting) = (staged.same.len() as u64, staged.different.len() as u64);
+        Ok(Appended { added: staged.added, already_there, conflicting })
+    }
+}
+
+impl Writer<'_> {
+    /// The manifest as it is on the disk.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Open time of the last bar before `time`, staged ones included, with its close.
+    ///
+    /// # Errors
+    /// When a part cannot be read.
+    pub fn close_before(&self, time: Time) -> Result<Option<(Time, f64)>, LakeError> {
+        let before = i64::MIN..time.micros();
+        let last = |part: &&Part| part.last.min(time);
+        let Some(part) = overlapping(&self.parts, &before).max_by_key(last) else { return Ok(None) };
+        // A part that ends before `time` ends with the bar we want; one that reaches past it may have a hole there which
+        // another part fills, so all are read from where it begins.
+        let from = if part.last < time { part.last.micros() } else { part.first.micros() };
+        let rows = self.lake.read_parts(&self.series, &self.parts, &(from..time.micros()), Projection::CLOSE)?;
+        Ok(rows.bars.close.last().map(|close| (rows.bars.time(rows.len() - 1), *close)))
+    }
+
+    /// Writes the rows that are new as parts, which do not count before [`Self::commit`].
+    ///
+    /// # Errors
+    /// When `rows` are not ascending or the disk fails.
+    pub fn stage(&mut self, rows: &Rows) -> Result<Staged, LakeError> {
+        if !rows.is_ascending() {
+            return Err(LakeError::NotAscending);
+        }
+        let (Some(&first), Some(&last)) = (rows.bars.open_time.first(), rows.bars.open_time.last()) else {
+            return Ok(Staged::default());
+        };
+        let times = first..last + 1;
+        if overlapping(&self.parts, &times).next().is_none() {
+            self.stage_new(rows)?;
+            return Ok(Staged { added: rows.len() as u64, ..Staged::default() });
+        }
+        let there = self.lake.read_parts(&self.series, &self.parts, &times, Projection::BAR)?;
+        let (staged, fresh) = compare(rows, &there);
+        drop(there);
+        if fresh.len() == rows.len() {
+            self.stage_new(rows)?;
+        } else if !fresh.is_empty() {
+            self.stage_new(&rows.take(&fresh))?;
+        }
+        Ok(staged)
+    }
+
+    /// Makes the staged parts count, and remembers where they came from.
+    ///
+    /// # Errors
+    /// When the disk fails; the series is then as before.
+    pub fn commit(mut self, imports: Vec<Import>) -> Result<(), LakeError> {
+        if imports.is_empty() && self.parts == self.manifest.parts {
+            return Ok(());
+        }
+        let mut next = Manifest { parts: self.parts.clone(), ..self.manifest.clone() };
+        next.parts.sort_by(|a, b| (a.first, &a.file).cmp(&(b.first, &b.file)));
+        for import in imports {
+            next.record(import);
+        }
+        let path = self.folder.join(manifest::FILE);
+        self.lake
+            .disk
+            .replace(&self.folder, manifest::FILE, &next.to_json())
+            .map_err(|source| LakeError::Write { path, source })?;
+        self.manifest = next;
+        // The merged parts count no more. If one stays, the next writer sweeps it up.
+        self.sweep()
+    }
+
+    fn stage_new(&mut self, rows: &Rows) -> Result<(), LakeError> {
+        let mut start = 0;
+        while start < rows.len() {
+            let year = rows.bars.time(start).year();
+            let end = rows.bars.lower_bound(Time::start_of_year(year.saturating_add(1)));
+            let folder = format!("year={year}");
+            let small =
+                self.parts.iter().position(|part| part.rows < SMALL_PART_ROWS && part.file.starts_with(&format!("{folder}/")));
+            let part = match small {
+                Some(at) => {
+                    let merged = self.merge(at, rows, start..end)?;
+                    let part = self.write_part(&folder, &merged, 0..merged.len())?;
+                    self.parts.remove(at);
+                    part
+                }
+                None => self.write_part(&folder, rows, start..end)?,
+            };
+            self.parts.push(part);
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// The bars of a small part and new ones, in order.
+    fn merge(&self, at: usize, rows: &Rows, range: Range<usize>) -> Result<Rows, LakeError> {
+        let small = std::slice::from_ref(&self.parts[at]);
+        let mut all = self.lake.read_parts(&self.series, small, &(i64::MIN..i64::MAX), Projection::ALL)?;
+        let order: Vec<u32> = range.map(|at| at as u32).collect();
+        all.append(&mut rows.take(&order));
+        if all.is_ascending() {
+            return Ok(all);
+        }
+        let mut order: Vec<u32> = (0..all.len() as u32).collect();
+        order.sort_by_key(|&at| all.bars.open_time[at as usize]);
+        Ok(all.take(&order))
+    }
+
+    fn write_part(&self, folder: &str, rows: &Rows, range: Range<usize>) -> Result<Part, LakeError> {
+        let path = self.folder.join(folder);
+        let failed = |source| LakeError::Write { path: path.clone(), source };
+        let draft = self.lake.disk.draft(&path).map_err(failed)?;
+        let draft = parquet::write(draft, rows, range.clone()).map_err(|error| failed(io_error(error)))?;
+        let (first, last) = (rows.bars.time(range.start), rows.bars.time(range.end - 1));
+        let published = draft.publish(|sha256| part_name(first, sha256)).map_err(failed)?;
+        Ok(Part {
+            file: format!("{folder}/{}", published.name),
+            rows: range.len() as u64,
+            first,
+            last,
+            bytes: published.bytes,
+            sha256: published.sha256,
+            content: Content::of(&rows.bars, range).to_hex(),
+        })
+    }
+
+    /// Removes files that the manifest does not list: drafts, and parts of a writer that died before its manifest or after it.
+    fn sweep(&self) -> Result<(), LakeError> {
+        let listed = |file: &str| self.manifest.parts.iter().any(|part| part.file == file);
+        for name in names(&self.folder)? {
+            if name.starts_with(TEMPORARY) {
+                self.remove(&name)?;
+            }
+            if !name.starts_with("year=") {
+                continue;
+            }
+            for inner in names(&self.folder.join(&name))? {
+                let file = format!("{name}/{inner}");
+                let is_part = inner.starts_with("part-") && inner.ends_with(".parquet");
+                if inner.starts_with(TEMPORARY) || is_part && !listed(&file) {
+                    self.remove(&file)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&self, file: &str) -> Result<(), LakeError> {
+        let path = self.folder.join(file);
+        self.lake.disk.remove(&path).map_err(|source| LakeError::Write { path, source })
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        // Staged and not committed: the next writer would sweep them up too, this one spares readers by glob the sight.
+        let _ = self.sweep();
+    }
+}
+
+/// Sorts out which rows are new. Both are ascending.
+fn compare(rows: &Rows, there: &Rows) -> (Staged, Vec<u32>) {
+    let (mut staged, mut fresh) = (Staged::default(), Vec::with_capacity(rows.len()));
+    let mut old = 0;
+    for (at, &time) in rows.bars.open_time.iter().enumerate() {
+        while there.bars.open_time.get(old).is_some_and(|&t| t < time) {
+            old += 1;
+        }
+        match there.bars.open_time.get(old) {
+            Some(&t) if t == time && rows.same_values(at, there, old) => staged.same.push(at as u32),
+            Some(&t) if t == time => staged.different.push(at as u32),
+            _ => fresh.push(at as u32),
+        }
+    }
+    staged.added = fresh.len() as u64;
+    (staged, fresh)
+}
+
+fn part_name(first: Time, sha256: &str) -> String {
+    let first: String = first.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    format!("part-{first}-{}.parquet", &sha256[..16])
+}
+
+/// Digs the disk's own error out of the Parquet writer's.
+fn io_error(error: ParquetError) -> std::io::Error {
+    match error {
+        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+            Ok(io) => *io,
+            Err(other) => std::io::Error::other(other),
+        },
+        other => std::io::Error::other(other),
+    }
+}
+
+fn names(folder: &std::path::Path) -> Result<Vec<String>, LakeError> {
+    let failed = |source| LakeError::Read { path: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(source) => return Err(failed(source)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(failed)?.file_name().into_string().ok());
+    }
+    names.sort();
+    Ok(names)
+}
