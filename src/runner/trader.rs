@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Bar, Interval, Money, SymbolIndex, Time};
+use crate::domain::{Bar, Interval, Money, Symbol, SymbolIndex, Time};
 use crate::perf::Curve;
 use crate::stage::model::features::Atr;
 use crate::stage::model::{BarField, Model, ModelConfig};
@@ -37,6 +37,14 @@ impl TraderConfig {
         fields
     }
 
+    /// A name for what the models' memory depends on: when it changes, they must see the past again.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let symbols: Vec<&Symbol> = self.desk.instruments.iter().map(|i| &i.symbol).collect();
+        let text = format!("{:?} {} {symbols:?} {} {}", self.model, self.desk.interval, self.has_stops(), self.desk.oms.atr_period);
+        super::folder::short_hash([text.as_str()])
+    }
+
     fn has_stops(&self) -> bool {
         self.desk.oms.stop_loss_atr > 0.0 || self.desk.oms.take_profit_atr > 0.0
     }
@@ -45,12 +53,24 @@ impl TraderConfig {
 /// All that a restart needs to go on as if nothing had happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TraderState {
+    symbols: Vec<Symbol>,
     models: Vec<Model>,
     atrs: Vec<Atr>,
     desk: DeskState,
     paper: PaperState,
     /// Begins with the first step.
     curve: Option<Curve>,
+}
+
+/// A snapshot does not fit the pipeline as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    #[error("the pipeline's symbols were {before}, now they are {now}, and the account is not flat")]
+    SymbolsChanged { before: String, now: String },
+}
+
+fn listed(symbols: &[Symbol]) -> String {
+    symbols.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// One pipeline at work on the paper venue.
@@ -84,23 +104,36 @@ impl Trader {
         }
     }
 
-    /// Goes on from a snapshot of the same pipeline.
-    #[must_use]
-    pub fn restore(config: TraderConfig, state: TraderState) -> Self {
-        Self {
+    /// Goes on from a snapshot. With `cold` models the account is kept and the models start anew: the caller warms them.
+    ///
+    /// # Errors
+    /// When the symbols are others and the account still holds something: its positions would lose their names.
+    pub fn restore(config: TraderConfig, mut state: TraderState, cold: bool) -> Result<Self, RestoreError> {
+        let symbols: Vec<Symbol> = config.desk.instruments.iter().map(|i| i.symbol.clone()).collect();
+        if symbols != state.symbols {
+            if !state.desk.is_flat() {
+                return Err(RestoreError::SymbolsChanged { before: listed(&state.symbols), now: listed(&symbols) });
+            }
+            state.desk.reset_symbols(symbols.len());
+            state.paper.reset_symbols(symbols.len());
+        }
+        let fresh = Self::new(config.clone());
+        let (models, atrs) = if cold { (fresh.models, fresh.atrs) } else { (state.models, state.atrs) };
+        Ok(Self {
             interval: config.desk.interval,
-            models: state.models,
-            atrs: state.atrs,
+            models,
+            atrs,
             desk: Desk::restore(config.desk, state.desk),
             paper: Paper::restore(config.paper, state.paper),
             curve: state.curve,
             reports: Vec::new(),
-        }
+        })
     }
 
     #[must_use]
     pub fn snapshot(&self) -> TraderState {
         TraderState {
+            symbols: self.paper.config().instruments.iter().map(|i| i.symbol.clone()).collect(),
             models: self.models.clone(),
             atrs: self.atrs.clone(),
             desk: self.desk.state().clone(),

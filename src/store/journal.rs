@@ -147,7 +147,7 @@ impl Journal {
             .optional()
             .map_err(self.sqlite())?;
         let Some((open_time, fingerprint, text)) = row else { return Ok(None) };
-        let snapshot = self.body("snapshot", &text)?;
+        let snapshot = self.parse("snapshot", &text)?;
         Ok(Some(Standing { watermark: Time::from_micros(open_time), fingerprint, snapshot }))
     }
 
@@ -164,7 +164,11 @@ impl Journal {
             .map_err(self.sqlite())
     }
 
-    fn body<T: DeserializeOwned>(&self, what: &'static str, text: &str) -> Result<T, JournalError> {
+    /// Reads JSON that came from this journal.
+    ///
+    /// # Errors
+    /// When it is not what it should be.
+    pub fn parse<T: DeserializeOwned>(&self, what: &'static str, text: &str) -> Result<T, JournalError> {
         serde_json::from_str(text).map_err(|source| JournalError::Body { path: self.path.clone(), what, source })
     }
 
@@ -212,6 +216,14 @@ impl Journal {
         self.db.execute("UPDATE run SET state = ?2 WHERE id = ?1", params![run, state.name()]).map(drop).map_err(self.sqlite())
     }
 
+    /// Drops a run that was cut off before its first commit: nothing of it happened.
+    ///
+    /// # Errors
+    /// When the journal cannot be written, or rows of the run exist.
+    pub fn forget(&mut self, run: &str) -> Result<(), JournalError> {
+        self.db.execute("DELETE FROM run WHERE id = ?1", [run]).map(drop).map_err(self.sqlite())
+    }
+
     /// Runs that were cut off: begun and never ended.
     ///
     /// # Errors
@@ -244,7 +256,7 @@ impl Journal {
         let sql = "SELECT body FROM event WHERE (?1 IS NULL OR run = ?1) AND kind = ?2 ORDER BY sequence";
         let mut statement = self.db.prepare(sql).map_err(&wrong)?;
         let bodies = statement.query_map(params![run, kind], |row| row.get::<_, String>(0)).map_err(&wrong)?;
-        bodies.map(|body| self.body(kind, &body.map_err(&wrong)?)).collect()
+        bodies.map(|body| self.parse(kind, &body.map_err(&wrong)?)).collect()
     }
 
     /// Writes a halt, or its end, into the log with the reason a person gave.

@@ -44,6 +44,14 @@ pub struct PaperState {
     resting: Vec<Resting>,
 }
 
+impl PaperState {
+    /// Forgets the symbols of an account that holds nothing; it goes on with `symbols` others.
+    pub fn reset_symbols(&mut self, symbols: usize) {
+        assert!(self.resting.is_empty() && self.holdings.iter().all(|held| held.is_zero()), "only a flat account can");
+        self.holdings = vec![Qty::ZERO; symbols];
+    }
+}
+
 /// A simulated account and its book.
 #[derive(Debug, Clone)]
 pub struct Paper {

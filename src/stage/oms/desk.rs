@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::risk::{Approved, Gate, Guard, Halt, Refusals, TradingState, View};
 use crate::venue::OrderReport;
 
-use super::book::{Book, OpenOrder, Tally};
+use super::book::{Book, Holding, OpenOrder, Tally};
 use super::config::{OmsConfig, OrderStyle, SizedIn};
 use crate::telemetry::record::{Decision, EquityRow, FEATURES_MAX, FillRow, Notice, OrderRow, RecordMode, Records, RefusalRow};
 
@@ -49,6 +49,21 @@ pub struct DeskState {
     /// Cash or positions moved since the last mark.
     touched: bool,
     last_targets: Vec<Option<Target>>,
+}
+
+impl DeskState {
+    /// Nothing is held and no order is open.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.book.open.is_empty() && self.book.holdings.iter().all(|holding| holding.position.is_zero())
+    }
+
+    /// Forgets the symbols of a flat account; it goes on with `symbols` others.
+    pub fn reset_symbols(&mut self, symbols: usize) {
+        assert!(self.is_flat(), "only a flat account can change its symbols");
+        self.book.holdings = vec![Holding::default(); symbols];
+        self.last_targets = vec![None; symbols];
+    }
 }
 
 /// What the shell is to do after a step: send, cancel, write down.
