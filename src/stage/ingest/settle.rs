@@ -207,8 +207,7 @@ impl Judged {
         let faults = &mut self.faults;
         self.kept.retain(|&at| {
             let close = closes[at as usize];
-            let departs =
-                level.is_some_and(|level| is_far(level, close)) && !refused.is_some_and(|refused| !is_far(refused, close));
+            let departs = level.is_some_and(|level| is_far(level, close)) && refused.is_none_or(|refused| is_far(refused, close));
             if departs {
                 refused = Some(close);
                 faults[at as usize] = Some(Reason::Outlier);

@@ -166,8 +166,7 @@ fn judge(
 ) -> Result<SeriesReport, IngestError> {
     let last = intake.lake.last_open_time(&series)?;
     let has_new = last.is_some_and(|last| watermark.is_none_or(|watermark| last >= watermark));
-    let times =
-        if has_new { intake.lake.read(&series, watermark, None, Projection::TIME)?.open_time } else { Vec::new() };
+    let times = if has_new { intake.lake.read(&series, watermark, None, Projection::TIME)?.open_time } else { Vec::new() };
     let mut verdict = Verdict::on_bars(intake.contract, series.interval(), watermark, &times);
     for source in &sources {
         let is_of_run = source.quality.last.is_some_and(|last| watermark.is_none_or(|watermark| last >= watermark));
@@ -222,7 +221,8 @@ impl Intake<'_> {
     fn unchanged(&self, series: &Series, path: &Path, stamp: Stamp) -> Result<Option<SourceReport>, IngestError> {
         let Some(manifest) = self.lake.manifest(series)? else { return Ok(None) };
         let name = path.display().to_string();
-        let mut candidates = manifest.imports.iter().filter(|import| import.bytes == stamp.bytes && self.still_counts(import)).peekable();
+        let mut candidates =
+            manifest.imports.iter().filter(|import| import.bytes == stamp.bytes && self.still_counts(import)).peekable();
         let known = candidates.clone().find(|import| {
             let is_settled = import.at.micros() > stamp.modified.saturating_add(TRUSTED_AGE.micros());
             import.source == name && import.modified == stamp.modified && is_settled
