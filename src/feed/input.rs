@@ -280,6 +280,12 @@ impl Read for ZipReader {
     }
 }
 
+/// Names a file by its bytes.
+pub fn hash(path: &Path) -> Result<Fingerprint, FeedError> {
+    let file = File::open(path).and_then(|file| Hashed::new(file).finish());
+    file.map_err(|source| FeedError::Read { path: path.to_owned(), source })
+}
+
 /// Fills the buffer; less only at the end.
 fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;

@@ -15,6 +15,7 @@ mod kline_csv;
 mod kline_json;
 pub mod names;
 mod number;
+pub mod sample;
 pub mod synthetic;
 
 use std::path::{Path, PathBuf};
@@ -69,6 +70,14 @@ pub fn open(path: &Path, expected: Expected) -> Result<Box<dyn BarSource>, FeedE
         input::Kind::Csv => Box::new(kline_csv::KlineCsv::new(input, expected)),
         input::Kind::Json => Box::new(kline_json::KlineJson::new(input, expected)),
     })
+}
+
+/// Names a file by its bytes.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn hash(path: &Path) -> Result<Fingerprint, FeedError> {
+    input::hash(path)
 }
 
 /// A source cannot be read.

@@ -230,6 +230,16 @@ impl SyntheticFeed {
     pub fn new(seed: u64, symbol: &Symbol, interval: Interval, start: Time, bars: u32) -> Self {
         Self { generator: Generator::new(seed, symbol, interval, start), left: bars, made: 0 }
     }
+
+    /// Passes over the first `count` bars. They are made all the same, since each depends on the one before.
+    pub fn skip(&mut self, count: u32) {
+        let count = count.min(self.left);
+        for _ in 0..count {
+            self.generator.next_bar();
+        }
+        self.left -= count;
+        self.made += count;
+    }
 }
 
 impl BarSource for SyntheticFeed {

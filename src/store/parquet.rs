@@ -190,10 +190,10 @@ fn read_group(group: &dyn RowGroupReader, columns: Projection, into: &mut Rows) 
         }
     }
     if columns.has_extras() {
-        optional::<DoubleType>(group, 6, rows, f64::NAN, &mut extras.quote_volume)?;
-        optional::<Int64Type>(group, 7, rows, TRADES_UNKNOWN, &mut extras.trades)?;
-        optional::<DoubleType>(group, 8, rows, f64::NAN, &mut extras.taker_buy_volume)?;
-        optional::<DoubleType>(group, 9, rows, f64::NAN, &mut extras.taker_buy_quote_volume)?;
+        optional::<DoubleType>(group, 6, rows, &f64::NAN, &mut extras.quote_volume)?;
+        optional::<Int64Type>(group, 7, rows, &TRADES_UNKNOWN, &mut extras.trades)?;
+        optional::<DoubleType>(group, 8, rows, &f64::NAN, &mut extras.taker_buy_volume)?;
+        optional::<DoubleType>(group, 9, rows, &f64::NAN, &mut extras.taker_buy_quote_volume)?;
     }
     Ok(())
 }
@@ -220,7 +220,7 @@ fn optional<T: DataType>(
     group: &dyn RowGroupReader,
     column: usize,
     rows: usize,
-    unknown: T::T,
+    unknown: &T::T,
     into: &mut Vec<T::T>,
 ) -> Result<(), ParquetError> {
     let mut reader = get_typed_column_reader::<T>(group.get_column_reader(column)?);

@@ -48,6 +48,7 @@ pub struct Writer<'a> {
     manifest: Manifest,
     /// The parts as they will be: those of the manifest, less merged ones, plus staged ones.
     parts: Vec<Part>,
+    imports: Vec<Import>,
     _lock: File,
 }
 
@@ -71,7 +72,15 @@ impl Lake {
             Err(TryLockError::Error(source)) => return Err(LakeError::Write { path: lock, source }),
         }
         let manifest = Manifest::load(&folder)?.unwrap_or_default();
-        let writer = Writer { lake: self, series: series.clone(), folder, parts: manifest.parts.clone(), manifest, _lock: file };
+        let writer = Writer {
+            lake: self,
+            series: series.clone(),
+            folder,
+            parts: manifest.parts.clone(),
+            manifest,
+            imports: Vec::new(),
+            _lock: file,
+        };
         writer.sweep()?;
         Ok(writer)
     }
@@ -86,7 +95,7 @@ impl Lake {
         }
         let mut writer = self.writer(series)?;
         let staged = writer.stage(rows)?;
-        writer.commit(Vec::new())?;
+        writer.commit()?;
         let (already_there, conflicting) = (staged.same.len() as u64, staged.different.len() as u64);
         Ok(Appended { added: staged.added, already_there, conflicting })
     }
@@ -141,17 +150,22 @@ impl Writer<'_> {
         Ok(staged)
     }
 
-    /// Makes the staged parts count, and remembers where they came from.
+    /// Remembers, with the next commit, where bars came from.
+    pub fn record(&mut self, import: Import) {
+        self.imports.push(import);
+    }
+
+    /// Makes the staged parts count, and what was recorded.
     ///
     /// # Errors
     /// When the disk fails; the series is then as before.
-    pub fn commit(mut self, imports: Vec<Import>) -> Result<(), LakeError> {
-        if imports.is_empty() && self.parts == self.manifest.parts {
+    pub fn commit(mut self) -> Result<(), LakeError> {
+        if self.imports.is_empty() && self.parts == self.manifest.parts {
             return Ok(());
         }
         let mut next = Manifest { parts: self.parts.clone(), ..self.manifest.clone() };
         next.parts.sort_by(|a, b| (a.first, &a.file).cmp(&(b.first, &b.file)));
-        for import in imports {
+        for import in std::mem::take(&mut self.imports) {
             next.record(import);
         }
         let path = self.folder.join(manifest::FILE);

@@ -4,3 +4,4 @@
 mod backtest;
 mod oracles;
 mod shared;
+mod truth;

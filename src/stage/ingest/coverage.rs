@@ -33,12 +33,14 @@ pub struct Coverage {
     step: i64,
     /// First and last time of each stretch.
     stretches: Vec<(i64, i64)>,
+    /// How many stretches there were at the last [`Self::seal`].
+    sealed: usize,
 }
 
 impl Coverage {
     #[must_use]
     pub fn new(interval: Interval) -> Self {
-        Self { step: interval.span().micros(), stretches: Vec::new() }
+        Self { step: interval.span().micros(), stretches: Vec::new(), sealed: 0 }
     }
 
     /// Adds times that ascend; equal ones count once.
@@ -57,10 +59,16 @@ impl Coverage {
         self.stretches.extend(open);
     }
 
-    /// Was this time added?
+    /// Draws a line: what is added from here on is not asked about in [`Self::had_before_seal`].
+    pub fn seal(&mut self) {
+        self.sealed = self.stretches.len();
+    }
+
     #[must_use]
-    pub fn contains(&self, time: i64) -> bool {
-        self.stretches.iter().any(|(first, last)| (*first..=*last).contains(&time) && (time - first) % self.step == 0)
+    pub fn had_before_seal(&self, time: i64) -> bool {
+        self.stretches[..self.sealed]
+            .iter()
+            .any(|(first, last)| (*first..=*last).contains(&time) && (time - first) % self.step == 0)
     }
 
     /// What is missing between the first time and the last. A gap of `d` between neighbours lacks ceil(d / interval) - 1 bars.

@@ -1,6 +1,6 @@
 //! Ingest: takes closed bars from a source into the lake, by a contract.
 //!
-//! Enter at [`task::ingest`] for a pipeline's source and at [`task::import`] for one file.
+//! Enter at [`task::ingest`] for a pipeline's source and at [`task::Intake::import`] for one file.
 //!
 //! INGEST-1  Every row of a source becomes a bar, or is counted as one that was there, or is refused with a reason.
 //! INGEST-2  Nothing is invented or repaired: a hole stays a hole, a refused row stays out.
@@ -14,7 +14,7 @@ mod coverage;
 mod quality;
 mod reason;
 mod settle;
-// pub mod task;
+pub mod task;
 mod verdict;
 
 pub use coverage::Gap;

@@ -51,14 +51,15 @@ impl Settler {
         }
     }
 
-    /// Was a row of this time in an earlier batch?
+    /// Was a row of this time in a batch before the last one?
     #[must_use]
     pub fn has_seen(&self, time: i64) -> bool {
-        self.coverage.contains(time)
+        self.coverage.had_before_seal(time)
     }
 
     /// Settles one batch. `close_before` is the close of the bar before its first one, if there is any.
     pub fn settle(&mut self, batch: Batch, close_before: Option<f64>) -> Settled {
+        self.coverage.seal();
         let batch_len = batch.len() as u64;
         let faults = self.check.faults(&batch.rows);
         self.note_rows(&batch, batch_len);
@@ -206,8 +207,7 @@ impl Judged {
         let faults = &mut self.faults;
         self.kept.retain(|&at| {
             let close = closes[at as usize];
-            let departs =
-                level.is_some_and(|level| is_far(level, close)) && !refused.is_some_and(|refused| !is_far(refused, close));
+            let departs = level.is_some_and(|level| is_far(level, close)) && refused.is_none_or(|refused| is_far(refused, close));
             if departs {
                 refused = Some(close);
                 faults[at as usize] = Some(Reason::Outlier);

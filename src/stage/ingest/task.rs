@@ -1,0 +1,429 @@
+//! The edge of ingest: moves rows from feeds through the checks into the lake.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::Serialize;
+
+use super::config::{Contract, IngestConfig, Source, Synthetic};
+use super::quality::Quality;
+use super::reason::Reason;
+use super::settle::{Settler, refuse_contradicted};
+use super::verdict::Verdict;
+use crate::domain::{Projection, Series, SeriesError, Span, Symbol, Time};
+use crate::feed::{self, BarSource, Batch, Expected, FeedError, Fingerprint, SyntheticFeed, names, sample};
+use crate::store::{Import, Lake, LakeError, RefusedRow, Writer};
+
+/// Rows settled at once. It bounds memory at about 150 MB; every archive file of a venue but a month of seconds fits in one.
+const CHUNK_ROWS: usize = 1 << 20;
+/// Rows read between two looks at the progress bar.
+const STEP_ROWS: usize = 1 << 16;
+/// Refused rows kept with their text; more are counted only.
+const REFUSED_KEPT_MAX: usize = 100_000;
+/// A file changed so shortly before it was read may have changed again within the same tick of its clock.
+const TRUSTED_AGE: Span = Span::from_secs(2);
+
+/// Bars of a venue's files belong to this venue unless something says otherwise.
+const FILE_VENUE: &str = "binance";
+const SYNTHETIC_VENUE: &str = "synthetic";
+
+/// Bars cannot be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    #[error(transparent)]
+    Series(#[from] SeriesError),
+    #[error("there is no feed for the source \"{0}\" in this version")]
+    NoFeed(&'static str),
+}
+
+impl IngestError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Feed(error) => error.hint(),
+            Self::Lake(error) => error.hint(),
+            Self::Series(_) => None,
+            Self::NoFeed(_) => Some("use source = \"file\" or source = \"synthetic\" in [stage.ingest]".to_owned()),
+        }
+    }
+}
+
+/// What came of one source.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceReport {
+    pub source: String,
+    /// It was read before and has not changed since: the figures are those of then.
+    pub is_unchanged: bool,
+    pub added: u64,
+    /// Rows that were in the lake with the same values.
+    pub already_there: u64,
+    /// Rows refused, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Where the refused rows are.
+    pub quarantine: Option<PathBuf>,
+    pub quality: Quality,
+}
+
+impl SourceReport {
+    /// Rows refused for a fault; a bar that is still open is none.
+    #[must_use]
+    pub fn faulty_rows(&self) -> u64 {
+        self.refused.iter().filter(|(code, _)| *code != Reason::NotClosed.code()).map(|(_, count)| count).sum()
+    }
+}
+
+/// What came of one series of a pipeline.
+#[derive(Debug, Clone)]
+pub struct SeriesReport {
+    pub series: Series,
+    pub sources: Vec<SourceReport>,
+    /// Closed bars in the lake from the watermark on.
+    pub new_bars: u64,
+    /// Open time of the last bar in the lake.
+    pub last: Option<Time>,
+    pub verdict: Verdict,
+}
+
+/// What came of a pipeline's ingest stage.
+#[derive(Debug, Clone)]
+pub struct Ingested {
+    pub series: Vec<SeriesReport>,
+}
+
+impl Ingested {
+    /// Do all series keep the contract?
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.series.iter().all(|series| series.verdict.is_kept())
+    }
+
+    #[must_use]
+    pub fn added(&self) -> u64 {
+        self.series.iter().flat_map(|series| &series.sources).map(|source| source.added).sum()
+    }
+}
+
+/// Where and when bars are taken in.
+#[derive(Debug, Clone, Copy)]
+pub struct Intake<'a> {
+    pub lake: &'a Lake,
+    pub contract: &'a Contract,
+    pub now: Time,
+}
+
+/// The series that a pipeline's source fills, in the order of its symbols. Shipped and generated bars have a venue of their
+/// own, so that they never mix with bars of a market.
+///
+/// # Errors
+/// When the manifest beside a sample file cannot be read.
+pub fn series_of(config: &IngestConfig, root: &Path) -> Result<Vec<Series>, IngestError> {
+    let venue = match &config.source {
+        Source::File { path } => sample::venue_of(&root.join(path))?.unwrap_or_else(|| FILE_VENUE.to_owned()),
+        Source::Synthetic(_) => SYNTHETIC_VENUE.to_owned(),
+        Source::Binance | Source::BinanceArchive => FILE_VENUE.to_owned(),
+    };
+    config.symbols.iter().map(|symbol| Ok(Series::new(&venue, symbol.clone(), config.interval)?)).collect()
+}
+
+/// Takes every closed bar of the configured source that is not there yet into the lake, and judges the bars with
+/// `open_time >= watermark`. Paths of the configuration start at `root`. `progress` hears how many bytes or bars were read.
+///
+/// # Errors
+/// When a source cannot be read or the lake cannot be written; what was taken in before stays.
+pub fn ingest(
+    config: &IngestConfig,
+    lake: &Lake,
+    root: &Path,
+    now: Time,
+    watermark: Option<Time>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Ingested, IngestError> {
+    let intake = Intake { lake, contract: &config.contract, now };
+    let mut reports = Vec::new();
+    for series in series_of(config, root)? {
+        let sources = match &config.source {
+            Source::File { path } => intake.files(&series, &root.join(path), progress)?,
+            Source::Synthetic(synthetic) => intake.synthetic(&series, *synthetic, progress)?.into_iter().collect(),
+            Source::Binance => return Err(IngestError::NoFeed("binance")),
+            Source::BinanceArchive => return Err(IngestError::NoFeed("binance-archive")),
+        };
+        reports.push(judge(&intake, series, sources, watermark)?);
+    }
+    Ok(Ingested { series: reports })
+}
+
+fn judge(
+    intake: &Intake<'_>,
+    series: Series,
+    sources: Vec<SourceReport>,
+    watermark: Option<Time>,
+) -> Result<SeriesReport, IngestError> {
+    let last = intake.lake.last_open_time(&series)?;
+    let has_new = last.is_some_and(|last| watermark.is_none_or(|watermark| last >= watermark));
+    let times = if has_new { intake.lake.read(&series, watermark, None, Projection::TIME)?.open_time } else { Vec::new() };
+    let mut verdict = Verdict::on_bars(intake.contract, series.interval(), watermark, &times);
+    for source in &sources {
+        let is_of_run = source.quality.last.is_some_and(|last| watermark.is_none_or(|watermark| last >= watermark));
+        if is_of_run {
+            verdict.add_source(intake.contract, &source.source, &source.quality);
+        }
+    }
+    Ok(SeriesReport { series, sources, new_bars: times.len() as u64, last, verdict })
+}
+
+impl Intake<'_> {
+    /// Takes in the files of one series below `path`.
+    fn files(&self, series: &Series, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Vec<SourceReport>, IngestError> {
+        let files = names::files_of(path, series.symbol(), series.interval())?;
+        files.iter().map(|file| self.import(series, file, progress)).collect()
+    }
+
+    /// Takes in one file: all of it that is sound and new.
+    ///
+    /// # Errors
+    /// When it cannot be klines of the series, or the lake cannot be written; the lake is then as before.
+    pub fn import(&self, series: &Series, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<SourceReport, IngestError> {
+        let stamp = Stamp::of(path)?;
+        if let Some(report) = self.unchanged(series, path, stamp)? {
+            return Ok(report);
+        }
+        let source = feed::open(path, Expected::at(series.interval(), self.now))?;
+        self.take_in(series, source, Some((path, stamp)), progress)
+    }
+
+    /// Makes the bars of the generator that have closed and are not there yet; none if there are none.
+    fn synthetic(
+        &self,
+        series: &Series,
+        synthetic: Synthetic,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Option<SourceReport>, IngestError> {
+        let span = series.interval().span();
+        let closed = (self.now - synthetic.start).micros().max(0) / span.micros();
+        let bars = synthetic.bars.min(u32::try_from(closed).unwrap_or(u32::MAX));
+        let there = self.lake.last_open_time(series)?.map_or(0, |last| (last - synthetic.start).micros() / span.micros() + 1);
+        let skip = u32::try_from(there.max(0)).unwrap_or(u32::MAX);
+        if skip >= bars {
+            return Ok(None);
+        }
+        let mut source = SyntheticFeed::new(synthetic.seed, series.symbol(), series.interval(), synthetic.start, bars);
+        source.skip(skip);
+        self.take_in(series, Box::new(source), None, progress).map(Some)
+    }
+
+    /// The report of an import that need not be done again: the file is the same, and so is what it must satisfy.
+    fn unchanged(&self, series: &Series, path: &Path, stamp: Stamp) -> Result<Option<SourceReport>, IngestError> {
+        let Some(manifest) = self.lake.manifest(series)? else { return Ok(None) };
+        let name = path.display().to_string();
+        let mut candidates =
+            manifest.imports.iter().filter(|import| import.bytes == stamp.bytes && self.still_counts(import)).peekable();
+        let known = candidates.clone().find(|import| {
+            let is_settled = import.at.micros() > stamp.modified.saturating_add(TRUSTED_AGE.micros());
+            import.source == name && import.modified == stamp.modified && is_settled
+        });
+        if let Some(import) = known {
+            return Ok(report_of(import, name));
+        }
+        if candidates.peek().is_none() {
+            return Ok(None);
+        }
+        // Touched, copied or moved, perhaps: the hash tells.
+        let sha256 = feed::hash(path)?.sha256;
+        let Some(import) = candidates.find(|import| import.sha256 == sha256) else { return Ok(None) };
+        let mut writer = self.lake.writer(series)?;
+        writer.record(Import { source: name.clone(), modified: stamp.modified, at: self.now, ..import.clone() });
+        writer.commit()?;
+        Ok(report_of(import, name))
+    }
+
+    /// Would this import end the same today? Not if bars have closed since, or if the contract reads otherwise.
+    fn still_counts(&self, import: &Import) -> bool {
+        let max_return = Some(self.contract.max_return).filter(|max| max.is_finite());
+        !import.refused.contains_key(Reason::NotClosed.code()) && import.max_return == max_return
+    }
+
+    /// Moves all rows of a source through the checks into the lake, chunk by chunk, and makes them count at the end.
+    fn take_in(
+        &self,
+        series: &Series,
+        mut source: Box<dyn BarSource>,
+        file: Option<(&Path, Stamp)>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<SourceReport, IngestError> {
+        let mut settler = Settler::new(series.interval(), self.contract, self.now);
+        let mut taken = Taken::default();
+        let mut writer = None;
+        let mut has_more = true;
+        while has_more {
+            let mut chunk = Batch::default();
+            while has_more && chunk.len() < CHUNK_ROWS {
+                has_more = source.read(STEP_ROWS, &mut chunk)?;
+                progress(source.position());
+            }
+            // Taken after the first rows were read: a file that is none leaves no trace in the lake.
+            let writer = match &mut writer {
+                Some(writer) => writer,
+                none => none.insert(self.lake.writer(series)?),
+            };
+            taken.settle(&mut settler, writer, chunk, self.contract)?;
+        }
+        let fingerprint = source.finish()?;
+        let mut writer = writer.expect("a source has at least one chunk");
+        let quality = settler.quality();
+        let name = source_name(file.map(|(path, _)| path), &quality);
+        let quarantine = self.quarantine(series, &name, fingerprint.as_ref(), &taken.refused)?;
+        if let (Some((_, stamp)), Some(fingerprint)) = (file, fingerprint) {
+            writer.record(self.import_record(&name, stamp, fingerprint, &taken, &quality));
+        }
+        writer.commit()?;
+        let Taken { added, already_there, counts, .. } = taken;
+        Ok(SourceReport { source: name, is_unchanged: false, added, already_there, refused: counts, quarantine, quality })
+    }
+
+    fn quarantine(
+        &self,
+        series: &Series,
+        name: &str,
+        fingerprint: Option<&Fingerprint>,
+        refused: &[RefusedRow],
+    ) -> Result<Option<PathBuf>, LakeError> {
+        if refused.is_empty() {
+            return Ok(None);
+        }
+        let base = Path::new(name).file_name().map_or_else(|| name.into(), |base| base.to_string_lossy());
+        let source = match fingerprint {
+            Some(fingerprint) => format!("{base}.{}", &fingerprint.sha256[..12]),
+            None => base.into_owned(),
+        };
+        self.lake.quarantine(series, &source, refused).map(Some)
+    }
+
+    fn import_record(&self, name: &str, stamp: Stamp, fingerprint: Fingerprint, taken: &Taken, quality: &Quality) -> Import {
+        Import {
+            source: name.to_owned(),
+            bytes: fingerprint.bytes,
+            modified: stamp.modified,
+            sha256: fingerprint.sha256,
+            at: self.now,
+            added: taken.added,
+            refused: taken.counts.clone(),
+            max_return: Some(self.contract.max_return).filter(|max| max.is_finite()),
+            quality: serde_json::to_value(quality).expect("quality figures are plain values"),
+        }
+    }
+}
+
+/// What has been taken from a source so far.
+#[derive(Debug, Default)]
+struct Taken {
+    added: u64,
+    already_there: u64,
+    counts: BTreeMap<String, u64>,
+    refused: Vec<RefusedRow>,
+}
+
+impl Taken {
+    fn settle(
+        &mut self,
+        settler: &mut Settler,
+        writer: &mut Writer<'_>,
+        chunk: Batch,
+        contract: &Contract,
+    ) -> Result<(), IngestError> {
+        let first = chunk.rows.bars.open_time.iter().min().copied();
+        let close_before = match first {
+            Some(first) if contract.max_return.is_finite() => writer.close_before(Time::from_micros(first))?,
+            _ => None,
+        };
+        let mut settled = settler.settle(chunk, close_before.map(|(_, close)| close));
+        self.refuse(std::mem::take(&mut settled.refused));
+        let staged = writer.stage(&settled.rows)?;
+        self.added += staged.added;
+        for at in staged.same {
+            if settler.has_seen(settled.rows.bars.open_time[at as usize]) {
+                settler.note_duplicate(true);
+            } else {
+                self.already_there += 1;
+            }
+        }
+        for at in staged.different {
+            if settler.has_seen(settled.rows.bars.open_time[at as usize]) {
+                settler.note_duplicate(false);
+            }
+            self.refuse(vec![refuse_contradicted(&settled, at as usize)]);
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, rows: Vec<RefusedRow>) {
+        for row in rows {
+            *self.counts.entry(row.reason.to_owned()).or_default() += 1;
+            if self.refused.len() < REFUSED_KEPT_MAX {
+                self.refused.push(row);
+            }
+        }
+    }
+}
+
+/// What the file system says about a file without opening it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    modified: i64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Self, FeedError> {
+        let found = std::fs::metadata(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => FeedError::NoFile(path.to_owned()),
+            _ => FeedError::Read { path: path.to_owned(), source },
+        })?;
+        if found.is_dir() {
+            return Err(FeedError::IsFolder(path.to_owned()));
+        }
+        let since = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        Ok(Self { bytes: found.len(), modified: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) })
+    }
+}
+
+/// The report of then; none if a program wrote the record whose figures read otherwise.
+fn report_of(import: &Import, source: String) -> Option<SourceReport> {
+    let quality = serde_json::from_value(import.quality.clone()).ok()?;
+    let refused = import.refused.clone();
+    Some(SourceReport { source, is_unchanged: true, added: 0, already_there: 0, refused, quarantine: None, quality })
+}
+
+fn source_name(path: Option<&Path>, quality: &Quality) -> String {
+    match (path, quality.first) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Some(first)) => format!("synthetic-{first}"),
+        (None, None) => "synthetic".to_owned(),
+    }
+}
+
+/// The series of a file that a person names: flags first, then the file's name, then the manifest beside it.
+///
+/// # Errors
+/// When neither says what the file holds.
+pub fn series_of_file(
+    path: &Path,
+    venue: Option<&str>,
+    symbol: Option<&Symbol>,
+    interval: Option<crate::domain::Interval>,
+) -> Result<Series, IngestError> {
+    let named = names::read(path);
+    let unnamed = |what| FeedError::Unnamed { path: path.to_owned(), what };
+    let symbol = symbol.cloned().or(named.symbol).ok_or_else(|| unnamed("its symbol"))?;
+    let interval = interval.or(named.interval).ok_or_else(|| unnamed("its interval"))?;
+    let venue = match venue {
+        Some(venue) => venue.to_owned(),
+        None => sample::venue_of(path)?.unwrap_or_else(|| FILE_VENUE.to_owned()),
+    };
+    Ok(Series::new(&venue, symbol, interval)?)
+}
