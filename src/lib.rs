@@ -8,6 +8,12 @@ pub mod cli;
 pub mod clock;
 /// The words: time, money, instruments, bars, orders, fills.
 pub mod domain;
+/// Who is told.
+pub mod notify;
+/// Which stages, how joined, with what parameters: a document becomes a plan.
+pub mod pipeline;
+/// What is allowed and where each value comes from: documents become a profile.
+pub mod profile;
 /// What may be traded and how much; who may stop it.
 pub mod risk;
 /// The work: ingest, model, oms, alert.

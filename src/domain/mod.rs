@@ -14,6 +14,7 @@ pub mod fill;
 pub mod instrument;
 pub mod money;
 pub mod order;
+pub mod secret;
 pub mod time;
 
 pub use bar::{Bar, Columns};
@@ -21,4 +22,5 @@ pub use fill::{Fill, Liquidity};
 pub use instrument::{Instrument, Symbol, SymbolIndex};
 pub use money::{Bps, Fraction, Money, Price, Qty};
 pub use order::{ClientOrderId, OrderIntent, OrderKind, Purpose, Side, Size};
+pub use secret::SecretRef;
 pub use time::{Interval, Span, Time};
