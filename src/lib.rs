@@ -20,8 +20,14 @@ pub mod store;
 pub mod feed;
 /// Where orders go.
 pub mod venue;
+/// Who is told.
+pub mod notify;
+/// What is allowed and where each value comes from: documents become a profile.
+pub mod profile;
 /// The work: ingest, model, oms, alert.
 pub mod stage;
+/// Which stages, how joined, with what parameters: a document becomes a plan.
+pub mod pipeline;
 /// Motion: replay and run.
 pub mod runner;
 /// The face: verbs on the command line.

@@ -1,0 +1,155 @@
+//! The folder of documents: finds files by name and parses each of them once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::kind::{is_name, nearest};
+use super::layer::Layer;
+use super::path::KeyPath;
+use super::schema::Schema;
+use super::source::{Place, Source};
+
+/// A larger file is a mistake, not a document.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// One of the folders below the project's root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Folder {
+    Profiles,
+    Pipelines,
+}
+
+impl Folder {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Profiles => "profiles",
+            Self::Pipelines => "pipelines",
+        }
+    }
+
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Profiles => "profile",
+            Self::Pipelines => "pipeline",
+        }
+    }
+}
+
+/// Who wants a document: the command line, or a key of another one.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The code when it is not there.
+    pub code: &'static str,
+    pub by: Option<(KeyPath, Place)>,
+}
+
+/// The documents read so far and what was found in them by themselves.
+#[derive(Debug)]
+pub struct Documents {
+    root: PathBuf,
+    read: BTreeMap<(Folder, String), Option<Arc<Layer>>>,
+    found: Diagnostics,
+}
+
+impl Documents {
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), read: BTreeMap::new(), found: Diagnostics::default() }
+    }
+
+    /// The names of all documents of a folder, in the order of the alphabet.
+    #[must_use]
+    pub fn names(&self, folder: Folder) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.root.join(folder.name())) else { return Vec::new() };
+        let name = |entry: fs::DirEntry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned());
+        let mut names: Vec<String> = entries.filter_map(Result::ok).filter_map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// The document of that name. `None` when it is not there or is no TOML, which is then among the findings.
+    pub fn open(&mut self, folder: Folder, name: &str, schema: &Schema, asked: &Asked) -> Option<Arc<Layer>> {
+        if let Some(layer) = self.read.get(&(folder, name.to_owned())) {
+            return layer.clone();
+        }
+        let shown = format!("{}/{name}.toml", folder.name());
+        let path = self.root.join(&shown);
+        let layer = if is_name(name) && path.symlink_metadata().is_ok() {
+            let source = read(&path, &shown, &mut self.found);
+            source.and_then(|source| Layer::parse(name, source, schema, &mut self.found)).map(Arc::new)
+        } else {
+            let error = self.absent(folder, name, &shown, asked);
+            self.found.push(error);
+            None
+        };
+        self.read.insert((folder, name.to_owned()), layer.clone());
+        layer
+    }
+
+    /// What was found since the last call.
+    pub fn take_found(&mut self) -> Diagnostics {
+        std::mem::take(&mut self.found)
+    }
+
+    fn absent(&self, folder: Folder, name: &str, shown: &str, asked: &Asked) -> Diagnostic {
+        let noun = folder.noun();
+        let names = self.names(folder);
+        let message = if is_name(name) {
+            format!("there is no {noun} \"{name}\"")
+        } else {
+            format!("\"{name}\" is not the name of a {noun}: names are lower case with dashes")
+        };
+        let mut error = Diagnostic::error(asked.code, message);
+        if let Some((key, place)) = &asked.by {
+            error = error.at(place.clone()).key(key).label(format!("no file {shown}"));
+        } else {
+            error = error.note(format!("{shown} is not in {}", self.root.display()));
+        }
+        match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean \"{near}\"? There are: {}", names.join(", "))),
+            None if names.is_empty() => {
+                error.hint(format!("the folder {} holds no {noun}: is --root right?", self.root.join(folder.name()).display()))
+            }
+            None => error.hint(format!("there are: {}", names.join(", "))),
+        }
+    }
+}
+
+/// Reads a whole document, if it is one that a person may have written.
+fn read(path: &Path, shown: &str, found: &mut Diagnostics) -> Option<Arc<Source>> {
+    let unreadable = |why: String, hint: &str| Diagnostic::error("unreadable-file", format!("{shown} {why}")).hint(hint);
+    let bytes = match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Err(unreadable("is a folder".to_owned(), "a document is a file")),
+        Ok(meta) if !meta.is_file() => Err(unreadable("is not a plain file".to_owned(), "a document is a plain file")),
+        Ok(meta) if meta.len() > BYTES_MAX => Err(unreadable(
+            format!("has {} bytes, more than 1 MiB", meta.len()),
+            "no document needs that much: is it the right file?",
+        )),
+        Ok(_) => fs::read(path).map_err(|e| unreadable(format!("cannot be read: {e}"), "check the file's owner and mode")),
+        Err(e) => Err(unreadable(format!("cannot be read: {e}"), "check the path and the file's owner and mode")),
+    };
+    let bytes = bytes.map_err(|error| found.push(error)).ok()?;
+    match String::from_utf8(bytes) {
+        Ok(text) if text.starts_with('\u{feff}') => {
+            let source = Source::new(shown, text);
+            let error = Diagnostic::error("byte-order-mark", "the file begins with a byte order mark");
+            found.push(error.at(Place::new(&source, 0..3)).hint("save it as UTF-8 without BOM"));
+            None
+        }
+        Ok(text) => Some(Source::new(shown, text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let source = Source::new(shown, String::from_utf8_lossy(error.as_bytes()));
+            let byte = error.as_bytes()[at];
+            let place = Place::new(&source, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
+            let error = Diagnostic::error("not-utf8", format!("the file is not UTF-8: byte 0x{byte:02x} fits nowhere"));
+            found.push(error.at(place).label("this byte").hint("save it as UTF-8"));
+            None
+        }
+    }
+}

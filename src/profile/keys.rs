@@ -1,0 +1,208 @@
+//! Every key of a profile: where it stands, what it holds, what it means.
+
+use std::sync::LazyLock;
+
+use super::kind::{Kind, Words};
+use super::schema::{Key, Schema, key};
+
+/// The schema of profiles.
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(KEYS, |_| None));
+
+macro_rules! words {
+    ($name:ident, $code:literal, $what:literal, $known:expr, $later:expr) => {
+        pub static $name: Words = Words { code: $code, what: $what, known: &$known, later: &$later };
+    };
+}
+
+words!(MODES, "unknown-word", "a mode", ["paper", "live"], ["live"]);
+words!(VENUES, "unknown-venue", "a venue", ["paper", "binance"], ["binance"]);
+words!(DENY, "unknown-word", "allowed here", ["deny"], []);
+words!(BASES, "unknown-word", "a drawdown basis", ["equity"], []);
+words!(DATA_GAPS, "unknown-word", "an answer to a data gap", ["deny", "warn"], []);
+words!(DRAWDOWN_ACTIONS, "unknown-word", "an action on drawdown", ["halt", "pause"], []);
+words!(LATENCY_ACTIONS, "unknown-word", "an action on latency", ["pause"], []);
+words!(COMPRESSIONS, "unknown-word", "a compression", ["zstd", "none"], []);
+words!(MODEL_ALIASES, "unknown-word", "a model alias", ["champion", "challenger", "previous"], []);
+words!(APPROVALS, "unknown-word", "a kind of approval", ["manual", "auto"], []);
+words!(AFTER_KILL, "unknown-word", "an answer to a kill", ["restart", "hold"], []);
+words!(OPERATORS, "unknown-operator", "a comparison", [">", ">=", "<", "<=", "==", "!="], []);
+words!(RULE_OPERATORS, "unknown-operator", "a comparison", [">", ">=", "<", "<=", "==", "!=", "increase>=", "increase>"], []);
+words!(GATE_METRICS, "unknown-metric", "a metric that gates know", ["sharpe", "kill_events", "alerts_unresolved_critical"], []);
+words!(CHECKS, "unknown-check", "a preflight check", ["bars", "http", "alert-roundtrip", "oms-dry-run", "kill-drill"], []);
+words!(HTTP_TARGETS, "unknown-word", "a target", ["metrics"], []);
+words!(ROLLBACK_CAUSES, "unknown-word", "a cause of a rollback", ["manual", "alert-unresolved"], []);
+words!(
+    ROLLBACK_STEPS,
+    "unknown-step",
+    "a rollback step",
+    ["pause-loop", "close-all-positions", "restore-previous-champion", "reset-escalation"],
+    []
+);
+words!(RECEIVERS, "unknown-receiver-kind", "a kind of receiver", ["slack", "smtp", "webhook"], ["smtp"]);
+words!(SEVERITIES, "unknown-severity", "a severity", ["info", "warning", "critical"], []);
+words!(DIAGNOSES, "unknown-diagnosis", "a diagnosis", ["dns", "tcp", "auth", "venue-status", "data", "risk"], []);
+words!(THEN, "unknown-word", "a consequence", ["rollback", "halt", "none"], []);
+words!(
+    RAISABLE,
+    "unknown-limit",
+    "a limit that a ladder can raise",
+    ["max_notional_per_order", "max_position_notional", "max_total_notional", "max_daily_turnover"],
+    []
+);
+
+const ANY_ORDER: Kind = Kind::Count(0, 1_000_000);
+const RECEIVER_KIND: &str = "alerts.receiver.*.kind";
+const CHECK_KIND: &str = "preflight.check.*.kind";
+const SMTP: [&str; 1] = ["smtp"];
+
+#[rustfmt::skip] // One row a key reads better than rustfmt's blocks.
+pub static KEYS: &[Key] = &[
+    key("profile.schema", Kind::Count(1, 1), "1", "Version of this language."),
+    key("profile.abstract", Kind::Bool, "false", "An abstract profile is inherited and cannot be picked."),
+    key("profile.inherits", Kind::Name, "", "The one parent, a file of the same folder."),
+    key("profile.mode", Kind::Word(&MODES), "paper", "Whether orders reach a real venue."),
+    key("profile.pipeline", Kind::Name, "", "The pipeline that runs when none is named.").required(),
+
+    key("caps.max_notional_per_order", Kind::Money, "10000", "Upper bound of the limit of the same name."),
+    key("caps.max_total_notional", Kind::Money, "50000", "Upper bound of the limit of the same name."),
+    key("caps.max_dd_daily", Kind::Fraction, "0.10", "Upper bound of the limit of the same name."),
+    key("caps.max_dd_weekly", Kind::Fraction, "0.20", "Upper bound of the limit of the same name."),
+    key("caps.latency_threshold", Kind::Span, "10s", "Upper bound of the limit of the same name."),
+    key("caps.max_orders_per_minute", Kind::Count(0, u32::MAX as u64), "30", "Upper bound of the limit of the same name."),
+    key("caps.price_collar", Kind::Fraction, "0.05", "Upper bound of the limit of the same name."),
+
+    key("floors.escalation_every", Kind::Span, "7d", "The shortest time between two steps of the ladder."),
+    key("floors.escalation_quiet", Kind::Span, "7d", "The shortest kill-free time before a step."),
+    key("floors.sharpe_window", Kind::Span, "30d", "The shortest window of a Sharpe gate."),
+    key("floors.sharpe_min_samples", Kind::Count(1, 100_000), "30", "The fewest samples of a Sharpe gate."),
+
+    key("limits.currency", Kind::Text, "", "The currency that all money here is in.").required(),
+    key("limits.max_notional_per_order", Kind::Money, "0", "The notional of one order that adds exposure."),
+    key("limits.max_position_notional", Kind::Money, "0", "Position plus open orders of one symbol, at worst case."),
+    key("limits.max_total_notional", Kind::Money, "0", "The same over all symbols."),
+    key("limits.max_daily_turnover", Kind::Money, "0", "Notional filled in one UTC day, both sides."),
+    key("limits.max_dd_daily", Kind::Fraction, "0.0", "Loss from the day's high-water mark that trips the kill switch."),
+    key("limits.max_dd_weekly", Kind::Fraction, "0.0", "Loss from the ISO week's high-water mark that trips the kill switch."),
+    key("limits.latency_threshold", Kind::SpanOrZero, "0s", "Order round trips above this count toward the latency pause."),
+    key("limits.max_orders_per_minute", Kind::Count(0, u32::MAX as u64), "0", "Orders sent in any minute."),
+    key("limits.max_orders_per_day", Kind::Count(0, u32::MAX as u64), "0", "Orders sent in one UTC day."),
+    key("limits.max_open_orders", Kind::Count(0, 10_000), "0", "Orders open at the same time."),
+    key("limits.max_participation", Kind::Fraction, "0.0", "Share of the last closed bar's volume that one order may ask for."),
+    key("limits.price_collar", Kind::Fraction, "0.0", "Distance of an order's price from the reference price."),
+
+    key("risk.symbols", Kind::Symbols, "[]", "Symbols that may be traded; empty means those of the pipeline."),
+    key("risk.on_unresolved", Kind::Word(&DENY), "deny", "What happens while a check cannot be answered.").sealed(),
+    key("risk.duplicate_window", Kind::SpanOrZero, "2s", "A second order of one symbol and side within this time is a duplicate."),
+    key("risk.max_bar_age", Kind::BarAge, "2 bars", "A decision on an older bar is stale."),
+    key("risk.data_gap", Kind::Word(&DATA_GAPS), "deny", "What a hole inside the model's window does to new orders."),
+    key("risk.drawdown_basis", Kind::Word(&BASES), "equity", "Cash plus positions at the last close, fees paid.").sealed(),
+    key("risk.max_reference_move", Kind::Fraction, "0.10", "A move between two closes beyond which the reference is not trusted."),
+    key("risk.max_repeated_orders", Kind::Count(1, 10_000), "5", "Orders of one symbol and side in a row."),
+    key("risk.on_drawdown.action", Kind::Word(&DRAWDOWN_ACTIONS), "halt", "What a tripped drawdown limit does."),
+    key("risk.on_drawdown.pause_for", Kind::PauseFor, "day", "How long a pause lasts; \"day\" is until the next UTC day."),
+    key("risk.on_drawdown.flatten", Kind::Bool, "true", "Close positions at the next opportunity."),
+    key("risk.on_latency.window", Kind::Count(1, 1000), "3", "Readings in a row above the threshold."),
+    key("risk.on_latency.action", Kind::Word(&LATENCY_ACTIONS), "pause", "No new exposure; exits go on."),
+    key("risk.on_latency.pause_for", Kind::Span, "5m", "How long the pause lasts."),
+
+    key("storage.root", Kind::Text, "data/lake", "Where bars are kept: a folder, or an object store's URL."),
+    key("storage.runs", Kind::Text, "runs", "Where runs write what they did."),
+    key("storage.compression", Kind::Word(&COMPRESSIONS), "zstd", "How Parquet pages are compressed."),
+
+    key("models.registry", Kind::Text, "runs/models.db", "Where registered models are kept.").later(),
+    key("models.use", Kind::Word(&MODEL_ALIASES), "champion", "Which version of a registered model decides.").later(),
+    key("models.verify_hash", Kind::Bool, "true", "Refuse an artefact whose hash differs.").later(),
+    key("models.max_age", Kind::Span, "30d", "A model trained longer ago makes no signal.").later(),
+    key("metrics.listen", Kind::Text, "127.0.0.1:8000", "Where /metrics and the dashboard are served.").later(),
+    key("clock.tz", Kind::Text, "UTC", "The time zone of wall-clock schedules.").later(),
+    key("clock.max_skew", Kind::Span, "250ms", "The greatest distance of our clock from the venue's.").later(),
+
+    key("stages.ingest.enabled", Kind::Bool, "true", "Whether the pipeline's ingest stage runs."),
+    key("stages.model.enabled", Kind::Bool, "true", "Whether the pipeline's model stage runs."),
+    key("stages.oms.enabled", Kind::Bool, "true", "Whether the pipeline's OMS stage runs."),
+    key("stages.oms.venue", Kind::Word(&VENUES), "paper", "Where orders go."),
+    key("stages.alert.enabled", Kind::Bool, "true", "Whether the pipeline's alert stage runs."),
+
+    key("venue.paper.equity", Kind::Money, "1000", "Cash at the start."),
+    key("venue.paper.maker_bps", Kind::Bps, "10", "Fee of a fill that rested."),
+    key("venue.paper.taker_bps", Kind::Bps, "10", "Fee of a fill that took."),
+    key("venue.paper.slippage_bps", Kind::Bps, "5", "How much worse than the open a market order fills."),
+    key("venue.paper.price_tick", Kind::Price, "0", "Prices of limit orders are multiples of this; 0 is no rule."),
+    key("venue.paper.qty_step", Kind::Qty, "0.00001", "Quantities are multiples of this; 0 is no rule."),
+    key("venue.paper.min_notional", Kind::Money, "5", "A smaller order is rejected; 0 is no rule."),
+    key("venue.paper.instrument.@.price_tick", Kind::Price, "", "The same for one symbol."),
+    key("venue.paper.instrument.@.qty_step", Kind::Qty, "", "The same for one symbol."),
+    key("venue.paper.instrument.@.min_notional", Kind::Money, "", "The same for one symbol."),
+    key("venue.binance.base_url", Kind::Text, "https://api.binance.com", "The venue's address, from an allow-list.").later(),
+    key("venue.binance.api_key", Kind::Secret, "", "The key's name at the venue.").later(),
+    key("venue.binance.api_secret", Kind::Secret, "", "The key's secret.").later(),
+    key("venue.binance.order_timeout", Kind::Span, "12s", "After this an order without reply is unknown.").later(),
+
+    key("escalation.enabled", Kind::Bool, "false", "Whether the ladder may raise limits.").later(),
+    key("escalation.raise", Kind::Word(&RAISABLE), "", "The limit that each step multiplies.").later(),
+    key("escalation.multiply", Kind::Count(1, 1000), "2", "What each step multiplies by.").later(),
+    key("escalation.target", Kind::Money, "", "The last step clamps here.").later(),
+    key("escalation.scale_with", Kind::WordList(&RAISABLE), "[]", "Limits that follow by the same exact ratio.").later(),
+    key("escalation.every", Kind::Span, "7d", "Time between two slots.").later(),
+    key("escalation.at", Kind::Text, "Mon 09:00", "Weekday and time of a slot.").later(),
+    key("escalation.approval", Kind::Word(&APPROVALS), "manual", "Who approves a step.").later(),
+    key("escalation.plan_expires_after", Kind::Span, "24h", "How long a plan can be applied.").later(),
+    key("escalation.after_kill", Kind::Word(&AFTER_KILL), "restart", "Where the ladder stands after a kill.").later(),
+    key("escalation.gate.*.enabled", Kind::Bool, "true", "false removes an inherited gate.").later(),
+    key("escalation.gate.*.metric", Kind::Word(&GATE_METRICS), "", "What is measured.").required().later(),
+    key("escalation.gate.*.window", Kind::Span, "", "Over how long.").later(),
+    key("escalation.gate.*.op", Kind::Word(&OPERATORS), "", "How it is compared.").required().later(),
+    key("escalation.gate.*.value", Kind::Float(-1e9, 1e9), "", "With what.").required().later(),
+    key("escalation.gate.*.min_samples", Kind::Count(1, 100_000), "", "Fewer samples are unknown, and unknown holds.").later(),
+    key("escalation.gate.*.annualise_days", Kind::Count(1, 366), "365", "Trading days of a year.").later(),
+
+    key("preflight.require_all", Kind::Bool, "true", "Every check must pass before live trading.").sealed().later(),
+    key("preflight.check.*.enabled", Kind::Bool, "true", "false removes an inherited check.").later(),
+    key("preflight.check.*.order", ANY_ORDER, "", "Checks run in this order.").required().later(),
+    key("preflight.check.*.kind", Kind::Word(&CHECKS), "", "What is checked.").required().later(),
+    key("preflight.check.*.valid_for", Kind::Span, "", "How long a pass counts.").required().later(),
+    key("preflight.check.*.timeout", Kind::Span, "10s", "The longest a check may take.").only(CHECK_KIND, &["http", "oms-dry-run"]).later(),
+    key("preflight.check.*.lookback", Kind::Span, "", "How far back bars must be complete.").required().only(CHECK_KIND, &["bars"]).later(),
+    key("preflight.check.*.missing_bars", Kind::Count(0, 1_000_000), "0", "Holes allowed.").only(CHECK_KIND, &["bars"]).later(),
+    key("preflight.check.*.target", Kind::Word(&HTTP_TARGETS), "", "What must answer.").required().only(CHECK_KIND, &["http"]).later(),
+    key("preflight.check.*.receivers", Kind::Names, "", "Who is sent a code.").required().only(CHECK_KIND, &["alert-roundtrip"]).later(),
+    key("preflight.check.*.ack_within", Kind::Span, "", "The code must be typed back within.").required().only(CHECK_KIND, &["alert-roundtrip"]).later(),
+    key("preflight.check.*.notional", Kind::Money, "", "The order's size.").required().only(CHECK_KIND, &["oms-dry-run"]).later(),
+    key("preflight.check.*.quiet_within", Kind::Span, "", "The kill must be complete within.").required().only(CHECK_KIND, &["kill-drill"]).later(),
+
+    key("rollback.on", Kind::WordList(&ROLLBACK_CAUSES), "manual", "What may start a rollback.").later(),
+    key("rollback.step.*.enabled", Kind::Bool, "true", "false removes an inherited step.").later(),
+    key("rollback.step.*.order", ANY_ORDER, "", "Steps run in this order.").required().later(),
+    key("rollback.step.*.do", Kind::Word(&ROLLBACK_STEPS), "", "What the step does.").required().later(),
+    key("rollback.step.*.timeout", Kind::Span, "1m", "The longest the step may take.").later(),
+
+    key("alerts.repeat_every", Kind::Span, "30m", "The same alert is not sent again before this has passed."),
+    key("alerts.fallback", Kind::Name, "", "The receiver that takes what another could not deliver."),
+    key("alerts.receipt_within", Kind::Span, "60s", "A message without receipt after this goes to the fallback.").later(),
+    key("alerts.receiver.*.enabled", Kind::Bool, "true", "false removes an inherited receiver."),
+    key("alerts.receiver.*.kind", Kind::Word(&RECEIVERS), "", "How the receiver is reached.").required(),
+    key("alerts.receiver.*.url", Kind::Secret, "", "Where messages are posted.").required().only(RECEIVER_KIND, &["slack", "webhook"]),
+    key("alerts.receiver.*.host", Kind::Text, "", "The mail server.").required().only(RECEIVER_KIND, &SMTP).later(),
+    key("alerts.receiver.*.port", Kind::Count(1, 65_535), "587", "Its port.").only(RECEIVER_KIND, &SMTP).later(),
+    key("alerts.receiver.*.from", Kind::Text, "", "The sender's address.").required().only(RECEIVER_KIND, &SMTP).later(),
+    key("alerts.receiver.*.to", Kind::Texts, "", "Addresses that get the mail.").required().only(RECEIVER_KIND, &SMTP).later(),
+    key("alerts.receiver.*.user", Kind::Secret, "", "The account at the mail server.").required().only(RECEIVER_KIND, &SMTP).later(),
+    key("alerts.receiver.*.password", Kind::Secret, "", "Its password.").required().only(RECEIVER_KIND, &SMTP).later(),
+    key("alerts.route.*.enabled", Kind::Bool, "true", "false removes an inherited route."),
+    key("alerts.route.*.order", ANY_ORDER, "", "The first route that matches takes the alert.").required(),
+    key("alerts.route.*.match.severity", Kind::Word(&SEVERITIES), "", "Matches this severity only."),
+    key("alerts.route.*.receivers", Kind::Names, "", "Who is told.").required(),
+    key("alerts.route.*.silenceable", Kind::Bool, "true", "Whether a person may silence it.").later(),
+    key("alerts.rule.*.enabled", Kind::Bool, "true", "false removes an inherited rule.").later(),
+    key("alerts.rule.*.severity", Kind::Word(&SEVERITIES), "", "How grave it is.").required().later(),
+    key("alerts.rule.*.when.metric", Kind::Text, "", "The metric that is watched.").required().later(),
+    key("alerts.rule.*.when.op", Kind::Word(&RULE_OPERATORS), "", "How it is compared.").required().later(),
+    key("alerts.rule.*.when.value", Kind::Float(-1e18, 1e18), "", "With what.").required().later(),
+    key("alerts.rule.*.when.for", Kind::Span, "", "How long it must hold.").later(),
+    key("alerts.rule.*.when.window", Kind::Span, "", "Over how long an increase is counted.").later(),
+    key("alerts.rule.*.diagnose", Kind::WordList(&DIAGNOSES), "[]", "Probes that run by themselves.").later(),
+    key("alerts.rule.*.retry", Kind::Count(0, 10), "0", "Retries of an idempotent stage.").later(),
+    key("alerts.rule.*.unresolved_after", Kind::Span, "", "After this the alert has consequences.").later(),
+    key("alerts.rule.*.then", Kind::Word(&THEN), "none", "The consequence.").later(),
+    key("alerts.deadman.url", Kind::Secret, "", "Pinged at each run's start, success and failure.").later(),
+];

@@ -1,0 +1,314 @@
+//! One layer of a document: what one file, the environment or the command line says, checked alone.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::kind::{self, Fault, Kind};
+use super::path::KeyPath;
+use super::schema::{SYMBOL, Schema};
+use super::source::{Place, Source};
+use super::tree::{self, Body, Node, Raw};
+use super::value::Value;
+use crate::domain::Symbol;
+
+/// Where a layer comes from, lowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Compiled in.
+    Default,
+    File,
+    Environment,
+    Flag,
+}
+
+/// What one place says about a document.
+#[derive(Debug)]
+pub struct Layer {
+    pub level: Level,
+    /// The document's name, or what stands in for it.
+    pub name: String,
+    pub source: Arc<Source>,
+    pub written: BTreeMap<KeyPath, Written>,
+    /// Every table that is opened, with the place of its header.
+    pub tables: BTreeMap<KeyPath, Place>,
+    /// Nothing is wrong with it by itself.
+    pub sound: bool,
+}
+
+/// One value with its place.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// `None` when the value is wrong; that has been said, and nothing else is said about it.
+    pub value: Option<Value>,
+    pub key: Place,
+    pub place: Place,
+}
+
+impl Layer {
+    #[must_use]
+    pub fn empty(level: Level, name: &str) -> Self {
+        let source = Source::new(name, "");
+        Self { level, name: name.to_owned(), source, written: BTreeMap::new(), tables: BTreeMap::new(), sound: true }
+    }
+
+    /// The compiled defaults of keys that stand under no name of a person's choice.
+    #[must_use]
+    pub fn defaults(schema: &Schema) -> Self {
+        let mut layer = Self::empty(Level::Default, "default");
+        for row in schema.rows.iter().filter(|row| row.named_depth() == 0 && !row.key.default.is_empty()) {
+            let place = Place::new(&layer.source, 0..0);
+            let value = row.key.kind.check_text(row.key.default).expect("compiled defaults fit their kind: tested");
+            let written = Written { value: Some(value), key: place.clone(), place };
+            layer.written.insert(KeyPath::of(row.names.iter().copied()), written);
+        }
+        layer
+    }
+
+    /// Parses a file's text and checks every key and value by itself. `None` when it is not TOML.
+    pub fn parse(name: &str, source: Arc<Source>, schema: &Schema, found: &mut Diagnostics) -> Option<Self> {
+        let Some(nodes) = tree::parse(&source, found) else {
+            cover_likely_secrets(&source, schema);
+            return None;
+        };
+        let mut layer = Self {
+            level: Level::File,
+            name: name.to_owned(),
+            source,
+            written: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            sound: true,
+        };
+        let before = found.errors();
+        Walk { schema, found, layer: &mut layer }.table(&nodes, &KeyPath::default(), &schema.all());
+        layer.sound = found.errors() == before;
+        Some(layer)
+    }
+
+    /// Adds one value that came as text: `source` holds it at `span`, its key at `key`.
+    pub fn add_text(
+        &mut self,
+        path: &KeyPath,
+        text: &str,
+        source: &Arc<Source>,
+        spans: (Range<usize>, Range<usize>),
+        schema: &Schema,
+        found: &mut Diagnostics,
+    ) {
+        let before = found.errors();
+        self.check_text(path, text, source, spans, schema, found);
+        self.sound &= found.errors() == before;
+    }
+
+    fn check_text(
+        &mut self,
+        path: &KeyPath,
+        text: &str,
+        source: &Arc<Source>,
+        (key, span): (Range<usize>, Range<usize>),
+        schema: &Schema,
+        found: &mut Diagnostics,
+    ) {
+        let mut open = schema.all();
+        for (depth, name) in path.names().iter().enumerate() {
+            let next = schema.step(&open, depth, name);
+            if next.is_empty() {
+                let place = Place::new(source, key);
+                let known = schema.names_at(&open, depth);
+                let mut walk = Walk { schema, found, layer: self };
+                walk.unknown(&path.names()[..depth], name, place, Some(&span), &known);
+                return;
+            }
+            open = next;
+        }
+        let Some(row) = open.iter().map(|at| &schema.rows[*at]).find(|row| row.names.len() == path.names().len()) else {
+            let error = Diagnostic::error("not-a-value", format!("{path} is a table, not one value")).at(Place::new(source, key));
+            let first = open.first().map_or("", |at| schema.rows[*at].key.path);
+            found.push(error.key(path).hint(format!("name one key of it, like {first}")));
+            return;
+        };
+        let place = Place::new(source, span);
+        let value = match row.key.kind.check_text(text) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                if matches!(row.key.kind, Kind::Secret) {
+                    source.cover(place.span.clone());
+                }
+                found.push(told(fault, &place, path));
+                None
+            }
+        };
+        self.written.insert(path.clone(), Written { value, key: Place::new(source, key), place });
+    }
+
+    /// The value written at `path`, if it is sound.
+    #[must_use]
+    pub fn value(&self, path: &KeyPath) -> Option<&Value> {
+        self.written.get(path)?.value.as_ref()
+    }
+
+    /// The text written at `path`.
+    #[must_use]
+    pub fn text(&self, path: &KeyPath) -> Option<&str> {
+        match self.value(path)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A fault as a finding at its place.
+fn told(fault: Fault, place: &Place, path: &KeyPath) -> Diagnostic {
+    let place = match fault.span {
+        Some(span) if !span.is_empty() => Place::new(&place.source, span),
+        _ => place.clone(),
+    };
+    Diagnostic::error(fault.code, fault.message).at(place).label(fault.label).key(path).hint(fault.hint)
+}
+
+/// The walk through a document along the schema.
+struct Walk<'a> {
+    schema: &'a Schema,
+    found: &'a mut Diagnostics,
+    layer: &'a mut Layer,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, nodes: &[Node], path: &KeyPath, open: &[usize]) {
+        let depth = path.names().len();
+        for node in nodes {
+            let next = self.schema.step(open, depth, &node.name);
+            let key = Place::new(&self.layer.source, node.key.clone());
+            if next.is_empty() {
+                let value = matches!(node.body, Body::Leaf(_)).then_some(&node.span);
+                let known = self.schema.names_at(open, depth);
+                self.unknown(path.names(), &node.name, key, value, &known);
+                continue;
+            }
+            let given = self.schema.rows[next[0]].names[depth];
+            if let Some(fault) = bad_given_name(given, &node.name) {
+                self.found.push(told(fault, &key, &path.child(&node.name)));
+                continue;
+            }
+            let here = path.child(&node.name);
+            let leaf = next.iter().copied().find(|at| self.schema.rows[*at].names.len() == depth + 1);
+            match (&node.body, leaf) {
+                (Body::Table(inner), None) => {
+                    self.layer.tables.insert(here.clone(), key);
+                    self.table(inner, &here, &next);
+                }
+                (Body::Leaf(raw), Some(at)) => self.leaf(node, raw, here, self.schema.rows[at].key.kind),
+                (Body::Leaf(raw), None) => self.not_a_table(node, raw, &here),
+                (Body::Table(_), Some(at)) => self.not_a_leaf(node, &here, self.schema.rows[at].key.kind),
+            }
+        }
+    }
+
+    fn leaf(&mut self, node: &Node, raw: &Raw, path: KeyPath, kind: Kind) {
+        let place = Place::new(&self.layer.source, node.span.clone());
+        let value = match kind.check(raw) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                if matches!(kind, Kind::Secret) {
+                    self.layer.source.cover(node.span.clone());
+                }
+                self.found.push(told(fault, &place, &path));
+                None
+            }
+        };
+        let key = Place::new(&self.layer.source, node.key.clone());
+        self.layer.written.insert(path, Written { value, key, place });
+    }
+
+    fn not_a_table(&mut self, node: &Node, raw: &Raw, path: &KeyPath) {
+        let place = Place::new(&self.layer.source, node.span.clone());
+        let (code, message, hint) = if matches!(raw, Raw::List(list) if list.iter().any(|(item, _)| *item == Raw::Table)) {
+            let hint = format!("write [{path}] or, for entries that a child may change, [{path}.<name>] with order = N");
+            ("array-of-tables", format!("{path} is a table, not a list of tables"), hint)
+        } else {
+            (
+                "not-a-table",
+                format!("{path} is a table and cannot become {}", raw.noun()),
+                format!("write [{path}] and its keys below"),
+            )
+        };
+        self.found.push(Diagnostic::error(code, message).at(place).label(format!("this is {}", raw.noun())).key(path).hint(hint));
+    }
+
+    fn not_a_leaf(&mut self, node: &Node, path: &KeyPath, kind: Kind) {
+        let place = Place::new(&self.layer.source, node.key.clone());
+        let error = Diagnostic::error("wrong-type", format!("wrong type: {path} wants {}", kind.wants()));
+        self.found.push(error.at(place).label("this is a table").key(path).hint(format!("write {path} = … as one value")));
+    }
+
+    /// Tells of a name that the schema does not know; `value` is the span of what stands behind it.
+    fn unknown(&mut self, table: &[String], name: &str, place: Place, value: Option<&Range<usize>>, known: &[&str]) {
+        let path = KeyPath::of(table.iter().map(String::as_str)).child(name);
+        let near = kind::nearest(name, known.iter().copied());
+        if let Some(span) = value.cloned()
+            && (is_secret_name(self.schema, name) || near.is_some_and(|near| is_secret_name(self.schema, near)))
+        {
+            place.source.cover(span);
+        }
+        if let Some(fault) = (self.schema.stranger)(&path) {
+            self.found.push(told(fault, &place, &path));
+            return;
+        }
+        let table = path.parent();
+        let scope = if table.is_root() { "here".to_owned() } else { format!("in [{table}]") };
+        let (code, what) = if value.is_some() { ("unknown-key", "key") } else { ("unknown-table", "table") };
+        let error = Diagnostic::error(code, format!("unknown {what} {} {scope}", super::path::quoted(name)));
+        let elsewhere = || {
+            let row = self.schema.rows.iter().find(|row| row.names.last() == Some(&name))?;
+            Some(format!("{name} belongs in [{}]", row.key.path.rsplit_once('.')?.0.replace('*', "<name>")))
+        };
+        let hint = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => elsewhere().unwrap_or_else(|| match known.len() {
+                0 => "remove it".to_owned(),
+                _ => format!("known {scope}: {}", known.join(", ")),
+            }),
+        };
+        self.found.push(error.at(place).label("not known").key(&path).hint(hint));
+    }
+}
+
+fn bad_given_name(pattern: &str, name: &str) -> Option<Fault> {
+    match pattern {
+        super::schema::NAME if !kind::is_name(name) => Some(kind::bad_name(name)),
+        SYMBOL if !name.contains('/') || name.parse::<Symbol>().is_err() => Some(Fault {
+            code: "bad-symbol",
+            message: format!("{name:?} is not a symbol"),
+            label: "not a symbol".to_owned(),
+            hint: "write BASE/QUOTE in capitals and in quotes, like \"BTC/USDT\"".to_owned(),
+            span: None,
+        }),
+        _ => None,
+    }
+}
+
+/// Could a key of this name hold a secret, be it misspelt or misplaced?
+fn is_secret_name(schema: &Schema, name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let known = || schema.rows.iter().any(|row| matches!(row.key.kind, Kind::Secret) && row.names.last() == Some(&name));
+    ["secret", "passw", "token", "key", "webhook"].iter().any(|part| lower.contains(part)) || known()
+}
+
+/// A file that is no TOML is shown line by line all the same, so whatever stands behind a secret's name is covered.
+fn cover_likely_secrets(source: &Arc<Source>, schema: &Schema) {
+    let mut at = 0;
+    for line in source.text().split_inclusive('\n') {
+        for part in line.split_inclusive([',', '{']) {
+            if let Some((key, value)) = part.split_once('=') {
+                let name = key.trim().trim_matches(['"', '\'', '{', ' ']).rsplit('.').next().unwrap_or_default();
+                let bare = value.trim_start().trim_start_matches(['"', '\'']);
+                let is_reference = ["env:", "file:", "keyring:"].iter().any(|prefix| bare.starts_with(prefix));
+                if is_secret_name(schema, name) && !is_reference {
+                    source.cover(at + key.len() + 1..at + part.len());
+                }
+            }
+            at += part.len();
+        }
+    }
+}

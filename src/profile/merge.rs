@@ -1,0 +1,335 @@
+//! Layers become one document, and every value keeps its origin.
+//!
+//! Figment merges; each of its values carries the tag of the layer it came from, and the layer knows the place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use figment::value::{Dict, Map, Tag, Value as Merged};
+use figment::{Error, Figment, Metadata, Profile, Provider};
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::layer::{Layer, Level, Written};
+use super::path::KeyPath;
+use super::schema::{Effect, Row, Schema};
+use super::source::Place;
+use super::value::Value;
+use crate::domain::{Bps, Fraction, Money, SecretRef, Span};
+
+/// A document with every layer merged and every default filled in.
+#[derive(Debug, Clone)]
+pub struct Effective {
+    schema: &'static Schema,
+    /// Lowest first; the first one holds the compiled defaults.
+    layers: Vec<Arc<Layer>>,
+    entries: BTreeMap<KeyPath, Entry>,
+    tables: BTreeSet<KeyPath>,
+}
+
+/// One value and the layer that set it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// `None` when what was written is wrong.
+    pub value: Option<Value>,
+    layer: usize,
+}
+
+/// A layer as figment wants it: nested, typed by text, with its number as the name.
+struct Provided<'a> {
+    number: usize,
+    layer: &'a Layer,
+    hides: &'a dyn Fn(&KeyPath) -> bool,
+}
+
+impl Provider for Provided<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.number.to_string())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        let mut root = Dict::new();
+        for (path, written) in self.layer.written.iter().filter(|(path, _)| !(self.hides)(path)) {
+            let text = written.value.as_ref().map_or_else(String::new, ToString::to_string);
+            insert(&mut root, path.names(), Merged::from(text));
+        }
+        Ok(Profile::Default.collect(root))
+    }
+}
+
+fn insert(dict: &mut Dict, names: &[String], value: Merged) {
+    match names {
+        [] => {}
+        [name] => {
+            dict.insert(name.clone(), value);
+        }
+        [name, rest @ ..] => {
+            let inner = dict.entry(name.clone()).or_insert_with(|| Merged::from(Dict::new()));
+            if let Merged::Dict(_, inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn flatten(dict: &Dict, path: &KeyPath, each: &mut impl FnMut(KeyPath, Tag)) {
+    for (name, value) in dict {
+        match value {
+            Merged::Dict(_, inner) => flatten(inner, &path.child(name), each),
+            leaf => each(path.child(name), leaf.tag()),
+        }
+    }
+}
+
+impl Effective {
+    /// Merges `layers`, lowest first; `hides(level of the file layer from the top, path)` says what a parent keeps to itself.
+    #[must_use]
+    pub fn merge(schema: &'static Schema, layers: Vec<Arc<Layer>>, hides: &dyn Fn(&Layer, &KeyPath) -> bool) -> Self {
+        let mut figment = Figment::new();
+        for (number, layer) in layers.iter().enumerate() {
+            let hides = |path: &KeyPath| hides(layer, path);
+            figment = figment.merge(Provided { number, layer, hides: &hides });
+        }
+        let data = figment.data().expect("our providers do not fail");
+        let mut entries = BTreeMap::new();
+        let mut take = |path: KeyPath, tag: Tag| {
+            let name = &figment.get_metadata(tag).expect("every provider has metadata").name;
+            let layer: usize = name.parse().expect("layers are named by number");
+            let value = layers[layer].written[&path].value.clone();
+            entries.insert(path, Entry { value, layer });
+        };
+        for dict in data.values() {
+            flatten(dict, &KeyPath::default(), &mut take);
+        }
+        let mut tables: BTreeSet<KeyPath> = layers.iter().flat_map(|layer| layer.tables.keys().cloned()).collect();
+        for path in entries.keys() {
+            let mut table = path.parent();
+            while !table.is_root() && tables.insert(table.clone()) {
+                table = table.parent();
+            }
+        }
+        let mut effective = Self { schema, layers, entries, tables };
+        effective.fill_defaults();
+        effective
+    }
+
+    /// Gives keys below names of a person's choice their defaults, once it is known that they have a meaning.
+    fn fill_defaults(&mut self) {
+        for row in self.schema.rows.iter().filter(|row| row.named_depth() > 0 && !row.key.default.is_empty()) {
+            for (_, path) in self.instances(row) {
+                if !self.entries.contains_key(&path) && self.has_meaning(row, &path) == Some(true) {
+                    let value = row.key.kind.check_text(row.key.default).expect("compiled defaults fit their kind: tested");
+                    self.entries.insert(path, Entry { value: Some(value), layer: 0 });
+                }
+            }
+        }
+    }
+
+    /// The paths a row makes below the tables that exist, each with its table.
+    fn instances(&self, row: &Row) -> Vec<(KeyPath, KeyPath)> {
+        let depth = row.named_depth();
+        if depth == 0 {
+            return vec![(KeyPath::default(), KeyPath::of(row.names.iter().copied()))];
+        }
+        let tables = self.tables.iter().filter(|table| table.names().len() == depth);
+        tables.filter_map(|table| row.bind(table).map(|path| (table.clone(), path))).collect()
+    }
+
+    /// Has the row a meaning at `path`? `None` when what decides is absent or wrong, which is told elsewhere.
+    fn has_meaning(&self, row: &Row, path: &KeyPath) -> Option<bool> {
+        let Some(only) = row.key.only else { return Some(true) };
+        let word = self.text_at(&only.bind(path))?;
+        Some(only.words.contains(&word))
+    }
+
+    /// Tells of keys that must be there and are not, and of keys that have no meaning where they are.
+    pub fn check_presence(&self, found: &mut Diagnostics) {
+        for row in &self.schema.rows {
+            if row.key.required {
+                for (table, path) in self.instances(row) {
+                    let missing = !self.entries.contains_key(&path) && self.has_meaning(row, &path) == Some(true);
+                    if missing && !self.is_removed(&table) {
+                        found.push(self.missing(row, &table, &path));
+                    }
+                }
+            }
+        }
+        for (path, entry) in &self.entries {
+            let Some(row) = self.schema.find(path) else { continue };
+            if let Some(only) = row.key.only
+                && self.has_meaning(row, path) == Some(false)
+                && entry.layer > 0
+            {
+                let guard = only.bind(path);
+                let word = self.text_at(&guard).unwrap_or_default();
+                let message = format!("{} has no meaning while {} is \"{word}\"", path.last(), guard.last());
+                let words = only.words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
+                let error = Diagnostic::error("misplaced-key", message).at(self.key_place(path)).label("not used").key(path);
+                let guard_place = self.place(&guard);
+                let error = match guard_place {
+                    Some(place) => error.note_at(format!("{guard} = \"{word}\""), place),
+                    None => error,
+                };
+                found.push(error.hint(format!("remove it; it belongs to {} = {words}", guard.last())));
+            }
+        }
+    }
+
+    fn missing(&self, row: &Row, table: &KeyPath, path: &KeyPath) -> Diagnostic {
+        let error = Diagnostic::error("missing-key", format!("{path} is missing")).key(path);
+        // The deepest table that somebody opened on the way.
+        let mut opened = path.parent();
+        while self.table_place(&opened).is_none() && !opened.is_root() {
+            opened = opened.parent();
+        }
+        let place = self.table_place(&opened).or_else(|| self.table_place(table)).or_else(|| self.top_of_file());
+        let label = if opened.is_root() { "nowhere in the chain".to_owned() } else { format!("no {} below this", path.last()) };
+        error.at(place).label(label).note(row.key.doc).hint(format!("add it: {path} wants {}", row.key.kind.wants()))
+    }
+
+    fn top_of_file(&self) -> Option<Place> {
+        let file = self.layers.iter().rev().find(|layer| layer.level == Level::File)?;
+        let end = file.source.text().find('\n').unwrap_or(file.source.text().len());
+        Some(Place::new(&file.source, 0..end))
+    }
+
+    /// Was the collection's entry removed with `enabled = false`?
+    #[must_use]
+    pub fn is_removed(&self, table: &KeyPath) -> bool {
+        self.bool_at(&table.child("enabled")) == Some(false)
+    }
+
+    #[must_use]
+    pub fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+
+    #[must_use]
+    pub fn layers(&self) -> &[Arc<Layer>] {
+        &self.layers
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = (&KeyPath, &Entry)> {
+        self.entries.iter()
+    }
+
+    #[must_use]
+    pub fn entry(&self, path: &KeyPath) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// The layer that set a value.
+    #[must_use]
+    pub fn layer_of(&self, entry: &Entry) -> &Layer {
+        &self.layers[entry.layer]
+    }
+
+    /// What was written at `path` by the layer that won. `None` for defaults.
+    #[must_use]
+    pub fn winner(&self, path: &KeyPath) -> Option<&Written> {
+        let entry = self.entries.get(path)?;
+        (entry.layer > 0).then(|| self.layers[entry.layer].written.get(path)).flatten()
+    }
+
+    /// Where the value at `path` was written.
+    #[must_use]
+    pub fn place(&self, path: &KeyPath) -> Option<Place> {
+        self.winner(path).map(|written| written.place.clone())
+    }
+
+    #[must_use]
+    pub fn key_place(&self, path: &KeyPath) -> Option<Place> {
+        self.winner(path).map(|written| written.key.clone())
+    }
+
+    /// Where a table was opened last.
+    #[must_use]
+    pub fn table_place(&self, path: &KeyPath) -> Option<Place> {
+        self.layers.iter().rev().find_map(|layer| layer.tables.get(path).cloned())
+    }
+
+    /// The names below a table of names that people give, in the order of the alphabet; removed ones are left out.
+    #[must_use]
+    pub fn names_below(&self, table: &str) -> Vec<String> {
+        let table = KeyPath::dotted(table);
+        let below = self.tables.iter().filter(|t| t.names().len() == table.names().len() + 1 && t.starts_with(&table));
+        below.filter(|t| !self.is_removed(t)).map(|t| t.last().to_owned()).collect()
+    }
+
+    /// Was the key written by anyone, defaults apart?
+    #[must_use]
+    pub fn is_written(&self, path: &KeyPath) -> bool {
+        self.entries.get(path).is_some_and(|entry| entry.layer > 0)
+    }
+
+    fn value(&self, path: &KeyPath) -> Option<&Value> {
+        self.entries.get(path)?.value.as_ref()
+    }
+
+    #[must_use]
+    pub fn text_at(&self, path: &KeyPath) -> Option<&str> {
+        match self.value(path)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn texts_at(&self, path: &KeyPath) -> Option<&[String]> {
+        match self.value(path)? {
+            Value::Texts(texts) => Some(texts),
+            _ => None,
+        }
+    }
+
+    /// Every value as text, in the order of the paths: what a fingerprint is made of. References to secrets only by name.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let mut text = String::new();
+        for (path, entry) in &self.entries {
+            if let Some(value) = &entry.value {
+                text.push_str(&format!("{path} = {value}\n"));
+            }
+        }
+        text
+    }
+
+    /// Keys that somebody wrote and nothing reads yet.
+    pub fn not_in_effect(&self) -> impl Iterator<Item = (&KeyPath, &Written)> {
+        let later = |path: &KeyPath| self.schema.find(path).is_some_and(|row| row.key.effect == Effect::Later);
+        self.entries.keys().filter(move |path| later(path)).filter_map(|path| Some((path, self.winner(path)?)))
+    }
+}
+
+macro_rules! copied_at {
+    ($($name:ident: $variant:ident => $type:ty),* $(,)?) => {
+        impl Effective {
+            $(
+                #[must_use]
+                pub fn $name(&self, path: &KeyPath) -> Option<$type> {
+                    match self.value(path)? {
+                        Value::$variant(value) => Some(value.clone()),
+                        _ => None,
+                    }
+                }
+            )*
+        }
+    };
+}
+
+copied_at! {
+    bool_at: Bool => bool,
+    count_at: Count => u64,
+    float_at: Float => f64,
+    fraction_at: Fraction => Fraction,
+    bps_at: Bps => Bps,
+    money_at: Money => Money,
+    price_at: Price => crate::domain::Price,
+    qty_at: Qty => crate::domain::Qty,
+    span_at: Span => Span,
+    time_at: Time => crate::domain::Time,
+    interval_at: Interval => crate::domain::Interval,
+    symbols_at: Symbols => Vec<crate::domain::Symbol>,
+    secret_at: Secret => SecretRef,
+    bar_age_at: BarAge => crate::risk::rules::BarAge,
+    pause_for_at: PauseFor => crate::risk::rules::PauseFor,
+}

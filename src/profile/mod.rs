@@ -1,0 +1,37 @@
+//! Profiles: what is allowed, and where each value comes from.
+//!
+//! Enter at [`resolve::resolve`]; [`resolved::Profile`] is what the program runs on. Documents of other kinds (pipelines) use the
+//! same parts: a [`schema::Schema`] of data, [`layer::Layer`]s checked alone, [`merge::Effective`] values with their origin.
+//!
+//! PROFILE-1  No limit of a resolved profile is looser than any cap of its chain or than a hard cap.
+//! PROFILE-2  Every effective value has exactly one origin.
+//! PROFILE-3  Every error of every layer is found in one pass, with its place.
+//! PROFILE-4  What may be a secret is never shown: documents hold references, and a literal is covered in messages.
+//!
+//! Not here: what stages do with their settings (`stage`), pipelines (`pipeline`), reading secrets (`notify`).
+
+pub mod bounds;
+pub mod chain;
+pub mod diagnostic;
+pub mod documents;
+pub mod keys;
+pub mod kind;
+pub mod layer;
+pub mod merge;
+pub mod overlay;
+pub mod path;
+pub mod render;
+pub mod resolve;
+pub mod resolved;
+pub mod rules;
+pub mod schema;
+pub mod source;
+pub mod tree;
+pub mod value;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use documents::{Documents, Folder};
+pub use overlay::{Environment, Overrides};
+pub use path::KeyPath;
+pub use resolve::resolve;
+pub use resolved::{Alerts, Compression, Mode, Profile, Route, Stages, Storage, VenueKind};

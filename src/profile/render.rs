@@ -1,0 +1,105 @@
+//! How findings look: the compiler's own layout for people, objects for programs.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use super::diagnostic::{Diagnostic, Diagnostics, Severity};
+
+/// Columns that a message may fill.
+const WIDTH: usize = 80;
+
+/// Whether escape codes for colour are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    Plain,
+    /// The caller's stream drops the codes where they do not belong.
+    Colour,
+}
+
+/// Every finding, one blank line between two.
+#[must_use]
+pub fn text(found: &Diagnostics, paint: Paint) -> String {
+    let renderer = match paint {
+        Paint::Plain => Renderer::plain(),
+        Paint::Colour => Renderer::styled(),
+    };
+    let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH);
+    let mut out = String::new();
+    for diagnostic in found.iter() {
+        out.push_str(&one(diagnostic, &renderer));
+        out.push_str("\n\n");
+    }
+    out
+}
+
+fn one(found: &Diagnostic, renderer: &Renderer) -> String {
+    let level = match found.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let head = found.severity.name().len() + found.code.len() + 4;
+    let title = level.primary_title(wrapped(&found.message, head)).id(found.code);
+    // The gutter is as wide as the line number below.
+    let gutter = found.place.as_ref().map_or(1, |p| p.line_column().0.to_string().len());
+    let indent = gutter + " = note: ".len();
+    let notes: Vec<String> = found.notes.iter().map(|note| wrapped(&note.to_string(), indent)).collect();
+    let hint = found.hint.as_ref().map(|hint| wrapped(hint, indent));
+    let mut group = match &found.place {
+        Some(place) => {
+            let label = (!found.label.is_empty()).then_some(found.label.as_str());
+            let caret = AnnotationKind::Primary.span(place.span.clone()).label(label);
+            let snippet = Snippet::source(place.source.shown()).path(place.source.name.as_str()).annotation(caret);
+            title.element(snippet)
+        }
+        None => Group::with_title(title),
+    };
+    for note in notes {
+        group = group.element(Level::NOTE.message(note));
+    }
+    if let Some(hint) = hint {
+        group = group.element(Level::HELP.with_name("hint").message(hint));
+    }
+    renderer.render(&[group])
+}
+
+/// Breaks at blanks so that a line of `WIDTH` columns suffices behind `indent`.
+fn wrapped(text: &str, indent: usize) -> String {
+    let room = WIDTH.saturating_sub(indent).max(20);
+    let mut out = String::with_capacity(text.len() + 4);
+    let mut used = 0;
+    for word in text.split(' ') {
+        let len = word.chars().count();
+        if used > 0 && used + 1 + len > room {
+            out.push('\n');
+            used = 0;
+        } else if used > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += len;
+    }
+    out
+}
+
+/// The same for a program: one object each.
+#[must_use]
+pub fn json(found: &Diagnostics) -> Value {
+    let objects = found.iter().map(|d| {
+        let at = d.place.as_ref().map(super::source::Place::line_column);
+        json!({
+            "code": d.code,
+            "severity": d.severity.name(),
+            "file": d.place.as_ref().map(|p| p.source.name.as_str()),
+            "line": at.map(|(line, _)| line),
+            "column": at.map(|(_, column)| column),
+            "key": d.key.as_ref().map(ToString::to_string),
+            "message": d.message,
+            "label": d.label,
+            "notes": d.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "hint": d.hint,
+        })
+    });
+    Value::Array(objects.collect())
+}

@@ -1,0 +1,75 @@
+//! Rules that look at more than one value of a profile. One function a rule; all of them run.
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::layer::Level;
+use super::merge::Effective;
+use super::overlay::Overrides;
+use super::path::KeyPath;
+
+/// Tables whose values say how much is allowed.
+const RISK_TABLES: [&str; 5] = ["limits", "caps", "floors", "risk", "escalation"];
+
+/// Runs every rule.
+pub fn check(effective: &Effective, overrides: &Overrides, found: &mut Diagnostics) {
+    drawdown_order(effective, found);
+    sealed_keys(effective, found);
+    flags_never_raise_live(effective, overrides, found);
+}
+
+fn drawdown_order(effective: &Effective, found: &mut Diagnostics) {
+    let (daily, weekly) = (KeyPath::dotted("limits.max_dd_daily"), KeyPath::dotted("limits.max_dd_weekly"));
+    let (Some(day), Some(week)) = (effective.fraction_at(&daily), effective.fraction_at(&weekly)) else { return };
+    if day <= week {
+        return;
+    }
+    let percent = day.to_f64() * 100.0;
+    let error = Diagnostic::error("drawdown-order", "the daily drawdown limit is above the weekly one")
+        .at(effective.place(&daily).or_else(|| effective.place(&weekly)))
+        .label(format!("would allow {percent} % in one day"))
+        .key(&daily)
+        .note_at(format!("{weekly} = {week}"), effective.place(&weekly));
+    found.push(error.hint(format!("lower max_dd_daily to at most {week}")));
+}
+
+/// Sealed keys belong to the abstract root: a child that could rewrite them could undo what they promise.
+fn sealed_keys(effective: &Effective, found: &mut Diagnostics) {
+    let root = effective.layers().iter().find(|layer| layer.level == Level::File);
+    for layer in effective.layers() {
+        let is_root = root.is_some_and(|root| std::sync::Arc::ptr_eq(root, layer) && super::chain::is_abstract(root));
+        if is_root || layer.level == Level::Default {
+            continue;
+        }
+        for row in effective.schema().rows.iter().filter(|row| row.key.sealed) {
+            let path = KeyPath::dotted(row.key.path);
+            let Some(written) = layer.written.get(&path) else { continue };
+            let mut error = Diagnostic::error("sealed-key", format!("{path} is sealed: only the abstract root may set it"));
+            error = error.at(written.key.clone()).label("sealed").key(&path);
+            if let Some(root) = root.and_then(|root| root.written.get(&path)) {
+                let value = root.value.as_ref().map(ToString::to_string).unwrap_or_default();
+                error = error.note_at(format!("{path} = {value}"), root.place.clone());
+            }
+            found.push(error.hint("remove this line"));
+        }
+    }
+}
+
+/// How much a live profile allows is changed in a file that somebody reviews, not in passing.
+fn flags_never_raise_live(effective: &Effective, overrides: &Overrides, found: &mut Diagnostics) {
+    let live = effective.text_at(&KeyPath::dotted("profile.mode")) == Some("live");
+    for layer in effective.layers().iter().filter(|layer| layer.level == Level::Flag && layer.name == "--set") {
+        for (path, written) in &layer.written {
+            let is_head = path.first() == "profile" && path.last() != "pipeline";
+            let lowers = path.last() == "mode" && layer.text(path) == Some("paper");
+            if is_head && !lowers {
+                let error = Diagnostic::error("set-refused", format!("--set never changes {path}"));
+                let error = error.at(written.key.clone()).key(path);
+                found.push(error.hint("write it in the profile's file, where it is reviewed"));
+            } else if live && !overrides.paper && RISK_TABLES.contains(&path.first()) {
+                let error = Diagnostic::error("set-raises-live", format!("--set never changes {path} of a live profile"));
+                let error = error.at(written.key.clone()).label("not on a live profile").key(path);
+                let error = error.note_at("profile.mode = \"live\"", effective.place(&KeyPath::dotted("profile.mode")));
+                found.push(error.hint("change the profile's file, or add --paper to try it without money"));
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The language as data: one row for every key that may be written.
+
+use super::kind::{Fault, Kind};
+use super::path::KeyPath;
+
+/// Stands in a pattern for a name that people give.
+pub const NAME: &str = "*";
+/// Stands in a pattern for a symbol.
+pub const SYMBOL: &str = "@";
+
+/// One key of the language.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its path, names that people give as [`NAME`] or [`SYMBOL`].
+    pub path: &'static str,
+    pub kind: Kind,
+    /// What holds when nobody writes it, as text; empty when nothing does.
+    pub default: &'static str,
+    pub required: bool,
+    /// The key has a meaning only while another one holds one of these words.
+    pub only: Option<Only>,
+    pub effect: Effect,
+    pub sealed: bool,
+    /// One sentence for a person.
+    pub doc: &'static str,
+}
+
+/// `key`, its names bound as in the path it guards, holds one of `words`.
+#[derive(Debug, Clone, Copy)]
+pub struct Only {
+    pub key: &'static str,
+    pub words: &'static [&'static str],
+}
+
+/// Does anything act upon the key?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Now,
+    /// Checked, and nothing more yet.
+    Later,
+}
+
+/// A row of the table; an empty `default` is none.
+#[must_use]
+pub const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { path, kind, default, required: false, only: None, effect: Effect::Now, sealed: false, doc }
+}
+
+impl Key {
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    #[must_use]
+    pub const fn only(mut self, key: &'static str, words: &'static [&'static str]) -> Self {
+        self.only = Some(Only { key, words });
+        self
+    }
+
+    #[must_use]
+    pub const fn later(mut self) -> Self {
+        self.effect = Effect::Later;
+        self
+    }
+
+    /// Only the abstract root may write it.
+    #[must_use]
+    pub const fn sealed(mut self) -> Self {
+        self.sealed = true;
+        self
+    }
+}
+
+/// A row with its path taken apart.
+#[derive(Debug)]
+pub struct Row {
+    pub key: &'static Key,
+    pub names: Vec<&'static str>,
+}
+
+impl Row {
+    /// The path this row makes below `table`, whose names bind the first ones of the pattern. `None` when it does not fit.
+    #[must_use]
+    pub fn bind(&self, table: &KeyPath) -> Option<KeyPath> {
+        let bound = table.names();
+        let fits = bound.len() < self.names.len() && bound.iter().zip(&self.names).all(|(name, pattern)| matches(pattern, name));
+        fits.then(|| self.names[bound.len()..].iter().fold(table.clone(), |path, name| path.child(name)))
+    }
+
+    /// Names up to and with the last one that people give: the table that must exist before the row has a meaning.
+    #[must_use]
+    pub fn named_depth(&self) -> usize {
+        self.names.iter().rposition(|name| is_wild(name)).map_or(0, |k| k + 1)
+    }
+}
+
+impl Only {
+    /// The path of the key that decides, for a guarded key at `path`.
+    #[must_use]
+    pub fn bind(&self, path: &KeyPath) -> KeyPath {
+        let names = self.key.split('.').enumerate();
+        KeyPath::of(names.map(|(k, name)| if is_wild(name) { path.names()[k].as_str() } else { name }))
+    }
+}
+
+fn is_wild(pattern: &str) -> bool {
+    pattern == NAME || pattern == SYMBOL
+}
+
+/// Does `name` fit one name of a pattern? Whether it is well formed is asked elsewhere.
+#[must_use]
+pub fn matches(pattern: &str, name: &str) -> bool {
+    is_wild(pattern) || pattern == name
+}
+
+/// A kind of document: its rows and what it says of keys that belong elsewhere.
+#[derive(Debug)]
+pub struct Schema {
+    pub rows: Vec<Row>,
+    /// Another message for some unknown keys, with the table's path and the name.
+    pub stranger: fn(&KeyPath) -> Option<Fault>,
+}
+
+impl Schema {
+    #[must_use]
+    pub fn new(keys: &'static [Key], stranger: fn(&KeyPath) -> Option<Fault>) -> Self {
+        let rows = keys.iter().map(|key| Row { key, names: key.path.split('.').collect() }).collect();
+        Self { rows, stranger }
+    }
+
+    /// The row of a path.
+    #[must_use]
+    pub fn find(&self, path: &KeyPath) -> Option<&Row> {
+        let names = path.names();
+        let fits = |row: &&Row| {
+            row.names.len() == names.len() && row.names.iter().zip(names).all(|(pattern, name)| matches(pattern, name))
+        };
+        // An exact name beats one that people give.
+        self.rows.iter().filter(fits).min_by_key(|row| row.names.iter().filter(|name| is_wild(name)).count())
+    }
+
+    /// The index of every row, for a walk from the root.
+    #[must_use]
+    pub fn all(&self) -> Vec<usize> {
+        (0..self.rows.len()).collect()
+    }
+
+    /// The rows of `open` that go on with `name` at `depth`.
+    #[must_use]
+    pub fn step(&self, open: &[usize], depth: usize, name: &str) -> Vec<usize> {
+        let fits = |at: &usize, exact: bool| {
+            self.rows[*at].names.get(depth).is_some_and(|pattern| if exact { *pattern == name } else { is_wild(pattern) })
+        };
+        let exact: Vec<usize> = open.iter().copied().filter(|at| fits(at, true)).collect();
+        if exact.is_empty() { open.iter().copied().filter(|at| fits(at, false)).collect() } else { exact }
+    }
+
+    /// The names that may stand at `depth` among `open`, without those that people give.
+    #[must_use]
+    pub fn names_at(&self, open: &[usize], depth: usize) -> Vec<&'static str> {
+        let mut names: Vec<&'static str> = Vec::new();
+        for name in open.iter().filter_map(|at| self.rows[*at].names.get(depth).copied()) {
+            if !is_wild(name) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}

@@ -1,0 +1,116 @@
+//! Texts that people wrote, and places in them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One text: a file, one variable of the environment, or one `--set` argument.
+#[derive(Debug)]
+pub struct Source {
+    /// As a person finds it again: `profiles/base.toml`, `environment`, `--set`.
+    pub name: String,
+    text: String,
+    /// Bytes that may be a secret. They are covered wherever the text is shown.
+    covered: Mutex<Vec<Range<usize>>>,
+}
+
+impl Source {
+    #[must_use]
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: text.into(), covered: Mutex::new(Vec::new()) })
+    }
+
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// From now on the bytes of `span` are shown as stars.
+    pub fn cover(&self, span: Range<usize>) {
+        self.covered.lock().unwrap_or_else(PoisonError::into_inner).push(span);
+    }
+
+    /// The text as it may be shown. Spans stay valid: every covered byte becomes one star.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, str> {
+        let covered = self.covered.lock().unwrap_or_else(PoisonError::into_inner);
+        if covered.is_empty() {
+            return Cow::Borrowed(&self.text);
+        }
+        let mut shown = String::with_capacity(self.text.len());
+        for (at, c) in self.text.char_indices() {
+            if c != '\n' && covered.iter().any(|span| span.contains(&at)) {
+                shown.extend(std::iter::repeat_n('*', c.len_utf8()));
+            } else {
+                shown.push(c);
+            }
+        }
+        Cow::Owned(shown)
+    }
+
+    /// Line and column of a byte, both from 1; columns count characters.
+    #[must_use]
+    pub fn line_column(&self, at: usize) -> (usize, usize) {
+        let before = self.text.get(..at).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |n| n + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}
+
+/// A stretch of a text.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub source: Arc<Source>,
+    pub span: Range<usize>,
+}
+
+impl Place {
+    #[must_use]
+    pub fn new(source: &Arc<Source>, span: Range<usize>) -> Self {
+        Self { source: Arc::clone(source), span }
+    }
+
+    #[must_use]
+    pub fn line_column(&self) -> (usize, usize) {
+        self.source.line_column(self.span.start)
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.source, &other.source) && self.span == other.span
+    }
+}
+
+impl fmt::Display for Place {
+    /// `profiles/base.toml:31`; what is not a file has no lines worth naming.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if std::path::Path::new(&self.source.name).extension().is_some() {
+            write!(f, "{}:{}", self.source.name, self.line_column().0)
+        } else {
+            write!(f, "{} {}", self.source.name, self.source.shown())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters() {
+        let source = Source::new("a.toml", "é = 1\nöö = 2\n");
+        assert_eq!(source.line_column(0), (1, 1));
+        assert_eq!(source.line_column(source.text().find('2').unwrap()), (2, 6));
+        assert_eq!(Place::new(&source, 7..8).to_string(), "a.toml:2");
+    }
+
+    #[test]
+    fn covered_bytes_are_never_shown() {
+        let source = Source::new("a.toml", "key = \"hünter2\"\nb = 1");
+        source.cover(6..15);
+        assert_eq!(source.shown().len(), source.text().len());
+        assert_eq!(source.shown(), "key = *********\"\nb = 1");
+    }
+}
