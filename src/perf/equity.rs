@@ -211,7 +211,7 @@ mod tests {
             ("2025-01-02T00:00", "110"),
             ("2025-01-02T01:00", "50"),
             ("2025-01-03T00:00", "121"),
-            ("2025-01-05T00:00:00.000001Z", "242"),
+            ("2025-01-06T00:00", "242"),
         ]);
         let first = at("2025-01-01").utc_day();
         let closes: Vec<_> = curve.daily_closes().map(|close| (close.day - first, close.equity)).collect();

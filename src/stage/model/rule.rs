@@ -50,7 +50,7 @@ impl RuleState {
     }
 
     /// Takes the next close, which is a price.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, close: f64) -> Opinion {
         match self {
             Self::EmaCross(rule) => rule.push(close),
@@ -82,47 +82,61 @@ impl RuleState {
 /// Two exponential means that cross.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cross {
-    fast: Ema,
-    slow: Ema,
+    means: Means,
     signal: CrossSignal,
     /// Fast less slow at the last close; zero until both are seeded.
     gap: f64,
     gap_known: bool,
-    /// Closes still to come before the first signal, that one included. Zero is the hot state: nothing is optional any more.
-    cold: u32,
     window: u32,
+}
+
+/// The fast mean and the slow one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Means {
+    /// `left` closes are still to come before the first signal, that one included.
+    Cold { fast: Ema, slow: Ema, left: u32 },
+    /// Side by side, because they are updated by one instruction each: nothing here is optional any more.
+    Hot { alpha: [f64; 2], keep: [f64; 2], mean: [f64; 2] },
 }
 
 impl Cross {
     fn new(config: EmaCross) -> Self {
         let (fast, slow) = (Ema::new(config.fast, config.seed), Ema::new(config.slow, config.seed));
-        let cold = config.warmup.max(fast.warm_up()).max(slow.warm_up());
-        let window = cold.max(config.slow).max(config.fast);
-        Self { fast, slow, signal: config.signal, gap: 0.0, gap_known: false, cold, window }
+        let left = config.warmup.max(fast.warm_up()).max(slow.warm_up());
+        let window = left.max(config.slow).max(config.fast);
+        Self { means: Means::Cold { fast, slow, left }, signal: config.signal, gap: 0.0, gap_known: false, window }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, close: f64) -> Opinion {
-        if self.cold > 0 {
-            return self.warm_up(close);
+        if let Means::Hot { alpha, keep, mean } = &mut self.means {
+            *mean = [alpha[0] * close + keep[0] * mean[0], alpha[1] * close + keep[1] * mean[1]];
+            let [fast, slow] = *mean;
+            return self.judge(fast, slow);
         }
-        let (fast, slow) = (self.fast.step(close), self.slow.step(close));
-        self.judge(fast, slow)
+        self.warm_up(close)
     }
 
     #[cold]
     fn warm_up(&mut self, close: f64) -> Opinion {
-        self.cold -= 1;
-        let (fast, slow) = (self.fast.push(close), self.slow.push(close));
-        let (Some(fast), Some(slow)) = (fast, slow) else { return Opinion::NONE };
-        let opinion = self.judge(fast, slow);
+        let Means::Cold { fast, slow, left } = &mut self.means else { return Opinion::NONE };
+        *left -= 1;
+        let is_last = *left == 0;
+        let (fast_mean, slow_mean) = (fast.push(close), slow.push(close));
+        let (Some(fast_mean), Some(slow_mean)) = (fast_mean, slow_mean) else { return Opinion::NONE };
+        if is_last {
+            let (alpha, keep) = ([fast.alpha(), slow.alpha()], [fast.keep(), slow.keep()]);
+            self.means = Means::Hot { alpha, keep, mean: [fast_mean, slow_mean] };
+        }
+        let opinion = self.judge(fast_mean, slow_mean);
         // A cross needs a gap before it.
         let gap_before = std::mem::replace(&mut self.gap_known, true);
-        let may_signal = self.cold == 0 && (gap_before || self.signal == CrossSignal::State);
+        let may_signal = is_last && (gap_before || self.signal == CrossSignal::State);
         if may_signal { opinion } else { Opinion { stance: Stance::Hold, ..opinion } }
     }
 
-    #[inline]
+    #[inline(always)]
     fn judge(&mut self, fast: f64, slow: f64) -> Opinion {
         let gap = fast - slow;
         let before = std::mem::replace(&mut self.gap, gap);

@@ -44,7 +44,7 @@ impl Sizer {
     }
 
     /// Takes the next close, which is a price; computes an amount only when one is `wanted`.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, close: f64, wanted: bool) -> Size {
         match self {
             Self::FixedNotional { notional } => {

@@ -53,6 +53,18 @@ impl Ema {
         self.bars
     }
 
+    /// The weight of a new value.
+    #[must_use]
+    pub const fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    /// The weight of the mean before: 1 - alpha.
+    #[must_use]
+    pub const fn keep(&self) -> f64 {
+        self.keep
+    }
+
     /// Takes a close, or any other finite figure of a price's size.
     #[inline]
     pub fn push(&mut self, value: f64) -> Option<f64> {
@@ -60,7 +72,8 @@ impl Ema {
             return None;
         }
         if self.missing == 0 {
-            return Some(self.step(value));
+            self.mean = self.alpha * value + self.keep * self.mean;
+            return Some(self.mean);
         }
         self.mean += value;
         self.missing -= 1;
@@ -69,13 +82,6 @@ impl Ema {
         }
         self.mean /= f64::from(self.bars);
         Some(self.mean)
-    }
-
-    /// The bare recurrence, for a caller that knows the mean to be seeded and the value to be a price.
-    #[inline]
-    pub(in super::super) fn step(&mut self, value: f64) -> f64 {
-        self.mean = self.alpha * value + self.keep * self.mean;
-        self.mean
     }
 }
 
