@@ -11,6 +11,7 @@
 
 pub mod folder;
 pub mod moments;
+pub mod notices;
 pub mod replay;
 pub mod run;
 pub mod trader;

@@ -14,6 +14,7 @@ use crate::telemetry::record::{Notice, Records};
 
 use super::folder::{self, Figures, FolderError, Stamp};
 use super::moments::Moments;
+use super::notices;
 use super::trader::{RestoreError, Trader, TraderConfig, TraderState};
 
 /// Moments between two commits.
@@ -172,7 +173,10 @@ impl<'a> Session<'a> {
     }
 
     /// Passes over the bars up to the watermark; models that are cold see them.
-    fn skip_to_new(&mut self, moments: &mut Moments<'_>) -> Option<(Time, Vec<(crate::domain::SymbolIndex, crate::domain::Bar)>)> {
+    fn skip_to_new(
+        &mut self,
+        moments: &mut Moments<'_>,
+    ) -> Option<(Time, Vec<(crate::domain::SymbolIndex, crate::domain::Bar)>)> {
         loop {
             let (time, bars) = moments.next()?;
             if self.watermark.is_none_or(|watermark| time > watermark) {
@@ -208,7 +212,7 @@ impl<'a> Session<'a> {
             tally: report.tally.clone(),
             summary: report.summary.clone(),
         };
-        let alerts = alerts(&records.notices, &self.symbols);
+        let alerts = notices::lines(&records.notices, &self.symbols);
         folder::write(&self.runs.join(&stamp.run), stamp, &figures, &records, &alerts)?;
         Ok(self.journal.end(&stamp.run, state)?)
     }
@@ -232,7 +236,7 @@ impl<'a> Session<'a> {
                 tally: self.trader.desk().tally().clone(),
                 summary: self.trader.curve().map(Summary::of),
             };
-            let alerts = alerts(&records.notices, &stamp.symbols);
+            let alerts = notices::lines(&records.notices, &stamp.symbols);
             folder::write(&self.runs.join(&run), &stamp, &figures, &records, &alerts)?;
             self.journal.end(&run, RunState::Interrupted)?;
             recovered.push(run);

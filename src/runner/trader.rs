@@ -41,7 +41,8 @@ impl TraderConfig {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let symbols: Vec<&Symbol> = self.desk.instruments.iter().map(|i| &i.symbol).collect();
-        let text = format!("{:?} {} {symbols:?} {} {}", self.model, self.desk.interval, self.has_stops(), self.desk.oms.atr_period);
+        let text =
+            format!("{:?} {} {symbols:?} {} {}", self.model, self.desk.interval, self.has_stops(), self.desk.oms.atr_period);
         super::folder::short_hash([text.as_str()])
     }
 

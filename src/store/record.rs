@@ -25,7 +25,7 @@ const PRECISION: u8 = 38;
 #[derive(Debug, Clone, Copy)]
 pub struct Names<'a> {
     pub symbols: &'a [Symbol],
-    pub features: &'a [&'static str],
+    pub features: &'a [&'a str],
 }
 
 impl Names<'_> {
