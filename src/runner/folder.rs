@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Interval, Symbol, Time};
+use crate::domain::{Symbol, Time};
 use crate::perf::Summary;
 use crate::stage::oms::Tally;
 use crate::store::disk::{Disk, hex};
@@ -42,9 +42,10 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// The name of the account that the run works on: a pipeline has one for each mode.
     #[must_use]
-    pub fn interval(&self) -> Option<Interval> {
-        self.interval.parse().ok()
+    pub fn standing(&self) -> String {
+        format!("{}@{}", self.pipeline, self.mode)
     }
 }
 

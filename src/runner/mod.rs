@@ -14,4 +14,5 @@ pub mod moments;
 pub mod notices;
 pub mod replay;
 pub mod run;
+pub mod setup;
 pub mod trader;

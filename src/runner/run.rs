@@ -79,7 +79,7 @@ impl<'a> Session<'a> {
     pub fn open(journal: &'a mut Journal, runs: &'a Path, job: &Job) -> Result<Self, RunError> {
         let fingerprint = job.trader.fingerprint();
         let symbols = job.stamp.symbols.clone();
-        let standing = journal.standing::<TraderState>(&job.stamp.pipeline)?;
+        let standing = journal.standing::<TraderState>(&job.stamp.standing())?;
         let (trader, watermark, cold) = match standing {
             None => (Trader::new(job.trader.clone()), None, false),
             Some(standing) => {
@@ -189,13 +189,13 @@ impl<'a> Session<'a> {
     }
 
     fn run_id(&self, job: &Job, first: Time) -> String {
-        folder::run_id(&job.stamp.profile, &job.stamp.pipeline, first)
+        folder::run_id(&job.stamp.profile, &job.stamp.standing(), first)
     }
 
     fn commit(&mut self, stamp: &Stamp, records: &mut Records) -> Result<(), RunError> {
         let watermark = self.watermark.expect("a commit follows a step");
         let standing = Standing { watermark, fingerprint: self.fingerprint.clone(), snapshot: self.trader.snapshot() };
-        self.journal.commit(&stamp.run, &stamp.pipeline, &standing, records)?;
+        self.journal.commit(&stamp.run, &stamp.standing(), &standing, records)?;
         records.clear();
         Ok(())
     }

@@ -21,6 +21,7 @@ CREATE TABLE run (
     manifest    TEXT NOT NULL
 ) STRICT;
 CREATE TABLE watermark (
+    -- The pipeline's name and the mode it trades in: a paper account is not a live one.
     pipeline    TEXT PRIMARY KEY,
     -- Open time of the last moment that was traded, microseconds.
     open_time   INTEGER NOT NULL,

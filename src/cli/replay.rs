@@ -1,0 +1,158 @@
+//! `tidegate replay`: a back-test over the lake, in isolated state.
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use super::output::Report;
+use super::select::Select;
+use super::summary::{Told, minute};
+use super::work::{self, Workplace, ingest_failure, lake_failure};
+use crate::domain::{Columns, Time};
+use crate::runner::folder::{self, Figures, Stamp, short_hash};
+use crate::runner::replay::{Outcome, replay};
+use crate::runner::{notices, setup};
+use crate::stage::ingest::task::ingest;
+use crate::store::LakeError;
+
+/// Back-test a pipeline over the lake, in isolated state.
+///
+/// Takes the same steps as `run` on the paper venue, whatever the profile's mode, and leaves the profile's account and watermark
+/// alone. The same inputs give the same record, byte for byte.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The pipeline, a file of pipelines/ without its ending; the profile names one when this does not.
+    #[arg(value_name = "PIPELINE")]
+    name: Option<String>,
+    #[command(flatten)]
+    select: Select,
+    /// First open time to trade, UTC. Bars before it only warm the model.
+    #[arg(long, value_name = "TIME")]
+    from: Option<Time>,
+    /// Trade bars that open before this, UTC.
+    #[arg(long, value_name = "TIME")]
+    to: Option<Time>,
+    /// Write no record, only the summary.
+    #[arg(long)]
+    no_record: bool,
+}
+
+impl Replay {
+    /// # Errors
+    /// When a document is wrong, the range holds no bars, or the record cannot be written.
+    pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            return Err(Failure::new(Exit::Usage, anyhow!("--from {from} is not before --to {to}")));
+        }
+        // A replay never leaves the paper venue, so what a live profile forbids on the command line is allowed here.
+        let mut select = self.select.clone();
+        select.paper = true;
+        let named = self.name.as_deref().or(select.pipeline.as_deref()).map(str::to_owned);
+        let (profile, plan, _) = select.load_pipeline(context, named.as_deref())?;
+        let place = Workplace::new(context, profile, plan)?;
+        self.fill_empty_lake(context, &place)?;
+        let columns = place.read(None, self.to)?;
+        self.refuse_nothing(&place, &columns)?;
+        let whole = columns.iter().map(Columns::len).sum::<usize>() as u64;
+        let bar = work::progress(context, "replay", whole);
+        let stop = work::stop_on_signal()?;
+        let outcome = replay(place.trader.clone(), &columns, self.from, &stop, |done| bar.set_position(done))?;
+        bar.finish_and_clear();
+        drop(columns);
+        self.report(context, &place, &outcome)
+    }
+
+    /// On a lake without any bars of the pipeline, takes them from its source first: a new user's first command works.
+    fn fill_empty_lake(&self, context: &Context, place: &Workplace) -> Result<(), Failure> {
+        for series in &place.series {
+            match place.lake.last_open_time(series) {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) | Err(LakeError::NoSeries { .. }) => {}
+                Err(error) => return Err(lake_failure(error)),
+            }
+        }
+        let now = context.clock.now();
+        ingest(place.plan.ingest(), &place.lake, &context.root, now, None, &mut |_| {}).map(drop).map_err(ingest_failure)
+    }
+
+    fn refuse_nothing(&self, place: &Workplace, columns: &[Columns]) -> Result<(), Failure> {
+        let from = self.from.unwrap_or(Time::MIN);
+        let missing: Vec<String> = place
+            .series
+            .iter()
+            .zip(columns)
+            .filter(|(_, column)| column.lower_bound(from) == column.len())
+            .map(|(series, _)| series.to_string())
+            .collect();
+        if missing.len() < columns.len() {
+            return Ok(());
+        }
+        let range = match (self.from, self.to) {
+            (None, None) => String::new(),
+            (from, to) => {
+                let word = |time: Option<Time>, open: &str| time.map_or_else(|| open.to_owned(), minute);
+                format!(" from {} to {}", word(from, "the first"), word(to, "the last"))
+            }
+        };
+        let failure = Failure::new(Exit::Failed, anyhow!("there are no bars of {}{range}", missing.join(", ")));
+        Err(failure.hint("`tidegate data ls` shows what is there; `tidegate data import FILE` adds bars"))
+    }
+
+    fn report(&self, context: &Context, place: &Workplace, outcome: &Outcome) -> Result<Exit, Failure> {
+        let data = place.data_fingerprint(None, self.to)?;
+        let stamp = self.stamp(place, data);
+        let folder = place.runs.join(&stamp.run);
+        let state = if outcome.interrupted { "interrupted" } else { "done" };
+        if !self.no_record {
+            let figures = Figures {
+                state: state.to_owned(),
+                from: outcome.summary.as_ref().map(|s| s.from.to_string()),
+                to: outcome.summary.as_ref().map(|s| s.to.to_string()),
+                bars: outcome.bars,
+                kills: outcome.kills,
+                tally: outcome.tally.clone(),
+                summary: outcome.summary.clone(),
+            };
+            let alerts = notices::lines(&outcome.records.notices, place.plan.symbols());
+            folder::write(&folder, &stamp, &figures, &outcome.records, &alerts)?;
+        }
+        let told = Told {
+            title: format!("replay of {} under {} on the paper venue", place.plan.name(), place.profile.name()),
+            symbols: place.symbols(),
+            interval: place.plan.interval().to_string(),
+            currency: place.profile.currency(),
+            bars: outcome.bars,
+            tally: &outcome.tally,
+            kills: outcome.kills,
+            halted: outcome.halted,
+            summary: outcome.summary.as_ref(),
+            exposure_max: place.profile.limits().max_total_notional,
+            record: (!self.no_record).then(|| place.shown(context, &folder)),
+        };
+        let mut report = Report {
+            verb: "replay",
+            profile: Some(place.profile.name().to_owned()),
+            mode: Some("replay".to_owned()),
+            data: told.json(),
+            text: told.text(),
+            ..Report::default()
+        };
+        if outcome.interrupted {
+            report.warnings.push("interrupted: the record holds the bars up to there".to_owned());
+        }
+        let exit = if outcome.interrupted { Exit::Interrupted } else { Exit::Done };
+        Ok(report.print(context, exit))
+    }
+
+    /// The same inputs have the same name.
+    fn stamp(&self, place: &Workplace, data: String) -> Stamp {
+        let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "replay", data);
+        let range = format!("{:?} {:?}", self.from, self.to);
+        let prints = &stamp.fingerprints;
+        let hash = short_hash([&prints.profile, &prints.pipeline, &prints.data, &prints.binary, &range].map(String::as_str));
+        Stamp { run: format!("replay-{}-{}", stamp.pipeline, &hash[..12]), mode: "replay".to_owned(), ..stamp }
+    }
+}

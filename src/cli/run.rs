@@ -1,0 +1,195 @@
+//! `tidegate run`: takes in the bars that have closed, trades them, records what happened.
+
+use anyhow::anyhow;
+use clap::Args;
+use serde_json::json;
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use super::output::Report;
+use super::select::Select;
+use super::summary::{Told, grouped, minute};
+use super::work::{self, Workplace, ingest_failure};
+use crate::domain::{Columns, Time};
+use crate::profile::{Mode, Profile};
+use crate::runner::run::{Job, Report as Done, RunError, Session};
+use crate::runner::setup;
+use crate::stage::ingest::task::{Ingested, ingest};
+use crate::store::journal::{Journal, JournalError};
+
+/// Run a pipeline once: take in the bars that have closed since the last run and trade them.
+///
+/// Moves the profile's watermark. Running again with nothing new changes nothing; a run that was cut off goes on where its last
+/// commit stands.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The pipeline, a file of pipelines/ without its ending; the profile names one when this does not.
+    #[arg(value_name = "PIPELINE")]
+    name: Option<String>,
+    #[command(flatten)]
+    select: Select,
+}
+
+impl Run {
+    /// # Errors
+    /// When a document is wrong, another run holds the profile, the data breaks its contract, or the disk fails.
+    pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        let named = self.name.as_deref().or(self.select.pipeline.as_deref()).map(str::to_owned);
+        let (profile, plan, _) = self.select.load_pipeline(context, named.as_deref())?;
+        refuse_live(&profile)?;
+        let place = Workplace::new(context, profile, plan)?;
+        let stop = work::stop_on_signal()?;
+        let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
+        let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
+        let mut job = Job { stamp, trader: place.trader.clone() };
+        let session = Session::open(&mut journal, &place.runs, &job).map_err(run_failure)?;
+        if place.profile.stages().ingest {
+            let taken = take_in(context, &place, session.watermark())?;
+            if !taken.is_kept() {
+                return Ok(contract_broken(context, &place, &taken));
+            }
+        }
+        if !(place.profile.stages().model && place.profile.stages().oms) {
+            return Ok(nothing(context, &place, session.watermark(), "model or oms is disabled in the profile: nothing was traded"));
+        }
+        let columns = self.closed(context, &place, session.needs_from())?;
+        let has_new = |column: &Columns| column.open_time.last().is_some_and(|&t| session.watermark().is_none_or(|w| t > w.micros()));
+        if !columns.iter().any(has_new) {
+            return Ok(nothing(context, &place, session.watermark(), "nothing new"));
+        }
+        job.stamp.fingerprints.data = place.data_fingerprint(session.needs_from(), None)?;
+        let bar = work::progress(context, "run", columns.iter().map(Columns::len).sum::<usize>() as u64);
+        let done = session.run(&job, &columns, &stop, |_| {}, |bars| bar.set_position(bars)).map_err(run_failure)?;
+        bar.finish_and_clear();
+        Ok(report(context, &place, &done))
+    }
+
+    /// Bars that have closed by now.
+    fn closed(&self, context: &Context, place: &Workplace, from: Option<Time>) -> Result<Vec<Columns>, Failure> {
+        // A bar that opens at `now - interval` closes now.
+        let open_before = context.clock.now() - place.plan.interval().span() + crate::domain::Span::from_micros(1);
+        place.read(from, Some(open_before))
+    }
+}
+
+fn refuse_live(profile: &Profile) -> Result<(), Failure> {
+    if profile.mode() == Mode::Paper {
+        return Ok(());
+    }
+    let error = anyhow!("profile {} is live, and this version has no live venue", profile.name());
+    Err(Failure::new(Exit::Refused, error).hint(format!("add --paper: `tidegate run -p {} --paper`", profile.name())))
+}
+
+fn take_in(context: &Context, place: &Workplace, watermark: Option<Time>) -> Result<Ingested, Failure> {
+    let bar = work::progress(context, "ingest", 0);
+    let mut seen = |done: u64| {
+        bar.set_length(done);
+        bar.set_position(done);
+    };
+    let now = context.clock.now();
+    let taken = ingest(place.plan.ingest(), &place.lake, &context.root, now, watermark, &mut seen).map_err(ingest_failure);
+    bar.finish_and_clear();
+    taken
+}
+
+/// The data does not keep its contract: the stages that need it are blocked.
+fn contract_broken(context: &Context, place: &Workplace, taken: &Ingested) -> Exit {
+    let mut report = Report { verb: "run", profile: Some(place.profile.name().to_owned()), ..Report::default() };
+    report.mode = Some(place.profile.mode().name().to_owned());
+    let mut text = String::from("ingest failed: the data breaks [stage.ingest.contract], so model and oms are blocked\n");
+    let mut breaches = Vec::new();
+    for series in taken.series.iter().filter(|series| !series.verdict.is_kept()) {
+        for breach in series.verdict.breaches() {
+            text.push_str(&format!("  {}  {breach}\n", series.series));
+            breaches.push(json!({ "series": series.series.to_string(), "breach": breach.to_string() }));
+        }
+    }
+    text.push_str("nothing was traded; the watermark stands where it was\n");
+    report.text = text;
+    report.data = json!({ "ingest": "failed", "model": "blocked", "oms": "blocked", "breaches": breaches });
+    report.next.push("tidegate data check".to_owned());
+    report.print(context, Exit::CheckFailed)
+}
+
+fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &str) -> Exit {
+    let until = watermark.map_or_else(|| "no bar has been traded yet".to_owned(), |w| format!("traded up to the bar of {}", minute(w)));
+    let report = Report {
+        verb: "run",
+        profile: Some(place.profile.name().to_owned()),
+        mode: Some(place.profile.mode().name().to_owned()),
+        data: json!({ "bars": 0, "watermark": watermark.map(|w| w.to_string()), "why": why }),
+        text: format!("{} under {}: {why}; {until}\n", place.plan.name(), place.profile.name()),
+        ..Report::default()
+    };
+    report.print(context, Exit::Done)
+}
+
+fn report(context: &Context, place: &Workplace, done: &Done) -> Exit {
+    let told = Told {
+        title: format!("{} under {}, {}", place.plan.name(), place.profile.name(), place.profile.mode().name()),
+        symbols: place.symbols(),
+        interval: place.plan.interval().to_string(),
+        currency: place.profile.currency(),
+        bars: done.bars,
+        tally: &done.tally,
+        kills: done.kills,
+        halted: done.halted,
+        summary: done.summary.as_ref(),
+        exposure_max: place.profile.limits().max_total_notional,
+        record: Some(place.shown(context, &place.runs.join(&done.run))),
+    };
+    let mut data = told.json();
+    data["run"] = json!(done.run);
+    data["watermark"] = json!(done.watermark.map(|w| w.to_string()));
+    let mut report = Report {
+        verb: "run",
+        profile: Some(place.profile.name().to_owned()),
+        mode: Some(place.profile.mode().name().to_owned()),
+        data,
+        text: told.text(),
+        ..Report::default()
+    };
+    for run in &done.recovered {
+        report.warnings.push(format!("run {run} had been cut off; its record is complete up to its last commit"));
+    }
+    if done.before.orders > 0 {
+        let (orders, fills) = (done.tally.orders - done.before.orders, done.tally.fills - done.before.fills);
+        report.warnings.push(format!(
+            "figures are those of the account since its start; this run: {} orders, {} fills, {} kills",
+            grouped(orders),
+            grouped(fills),
+            done.kills - done.kills_before
+        ));
+    }
+    let exit = match (done.interrupted, done.halted && done.kills > done.kills_before) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Halted,
+        (false, false) => Exit::Done,
+    };
+    if done.interrupted {
+        report.warnings.push("interrupted: the bar was finished and recorded; run again to go on".to_owned());
+    }
+    if done.halted {
+        report.next.push(format!("tidegate resume -p {} --reason \"...\"", place.profile.name()));
+    }
+    report.print(context, exit)
+}
+
+fn journal_failure(error: JournalError) -> Failure {
+    match &error {
+        JournalError::Locked(_) => {
+            Failure::new(Exit::Locked, error).hint("wait for it to finish; two runs of one profile would trade twice")
+        }
+        JournalError::Folder { .. } => Failure::new(Exit::Failed, error).hint("make the folder writable, or change storage.runs"),
+        _ => Failure::new(Exit::Failed, error),
+    }
+}
+
+fn run_failure(error: RunError) -> Failure {
+    match error {
+        RunError::Journal(error) => journal_failure(error),
+        RunError::Restore(error) => Failure::new(Exit::Refused, error)
+            .hint("put the symbols back and let the positions close, or start a new account: move the profile's folder in runs/ away"),
+        other => Failure::from(other),
+    }
+}

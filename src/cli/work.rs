@@ -1,0 +1,145 @@
+//! What `run` and `replay` share: the chosen documents, the lake, Ctrl-C, progress.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::anyhow;
+
+use super::Context;
+use super::exit::{Exit, Failure, OrExit};
+use crate::domain::{Columns, Series, Time};
+use crate::pipeline::Plan;
+use crate::profile::Profile;
+use crate::runner::setup;
+use crate::runner::trader::TraderConfig;
+use crate::stage::ingest::task::{IngestError, series_of};
+use crate::store::{Lake, LakeError};
+
+/// A pipeline ready to work: what it means, where its bars are.
+pub struct Workplace {
+    pub profile: Profile,
+    pub plan: Plan,
+    pub trader: TraderConfig,
+    pub lake: Lake,
+    pub series: Vec<Series>,
+    /// `runs/<profile>`.
+    pub runs: PathBuf,
+}
+
+impl Workplace {
+    /// # Errors
+    /// When the plan asks for what has no engine yet, or the lake is not a folder.
+    pub fn new(context: &Context, profile: Profile, plan: Plan) -> Result<Self, Failure> {
+        let trader = setup::trader(&profile, &plan).or_exit(Exit::Configuration)?;
+        let folder = profile.storage().lake(&context.root).ok_or_else(|| {
+            Failure::new(Exit::Configuration, anyhow!("storage.root = \"{}\" is an object store", profile.storage().root))
+                .hint("object stores are not in effect yet: name a folder")
+        })?;
+        let lake = Lake::open(folder).map_err(lake_failure)?;
+        let series = series_of(plan.ingest(), &context.root).map_err(ingest_failure)?;
+        let runs = context.root.join(&profile.storage().runs).join(profile.name());
+        Ok(Self { profile, plan, trader, lake, series, runs })
+    }
+
+    /// The bars of every symbol with `from <= open_time < to`; a series that is not there has none.
+    ///
+    /// # Errors
+    /// When a part of the lake is damaged or cannot be read.
+    pub fn read(&self, from: Option<Time>, to: Option<Time>) -> Result<Vec<Columns>, Failure> {
+        let projection = setup::projection(&self.trader);
+        let read = |series: &Series| match self.lake.read(series, from, to, projection) {
+            Err(LakeError::NoSeries { .. }) => Ok(Columns::default()),
+            other => other.map_err(lake_failure),
+        };
+        self.series.iter().map(read).collect()
+    }
+
+    /// A name for the bars of [`Self::read`].
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn data_fingerprint(&self, from: Option<Time>, to: Option<Time>) -> Result<String, Failure> {
+        let name = |series: &Series| match self.lake.fingerprint(series, from, to) {
+            Err(LakeError::NoSeries { .. }) => Ok(String::new()),
+            other => other.map_err(lake_failure),
+        };
+        let names: Vec<String> = self.series.iter().map(name).collect::<Result<_, _>>()?;
+        Ok(crate::runner::folder::short_hash(names.iter().map(String::as_str)))
+    }
+
+    /// `BTC/USDT, ETH/USDT`, cut short when there are many.
+    #[must_use]
+    pub fn symbols(&self) -> String {
+        let names: Vec<String> = self.plan.symbols().iter().map(ToString::to_string).collect();
+        if names.len() <= 3 { names.join(", ") } else { format!("{} and {} more", names[..2].join(", "), names.len() - 2) }
+    }
+
+    /// A path as people read it: below the project's folder, without it.
+    #[must_use]
+    pub fn shown(&self, context: &Context, path: &std::path::Path) -> String {
+        path.strip_prefix(&context.root).unwrap_or(path).display().to_string()
+    }
+}
+
+/// A lake's error with its hint.
+pub fn lake_failure(error: LakeError) -> Failure {
+    let hint = error.hint();
+    let exit = if matches!(error, LakeError::Locked { .. }) { Exit::Locked } else { Exit::Failed };
+    let failure = Failure::new(exit, error);
+    hint.into_iter().fold(failure, Failure::hint)
+}
+
+/// An ingest error with its hint.
+pub fn ingest_failure(error: IngestError) -> Failure {
+    match error {
+        IngestError::Lake(error) => lake_failure(error),
+        other => {
+            let hint = other.hint();
+            hint.into_iter().fold(Failure::new(Exit::Failed, other), Failure::hint)
+        }
+    }
+}
+
+/// A flag that Ctrl-C and SIGTERM raise. The second signal ends the program at once, as people expect.
+///
+/// # Errors
+/// When the system refuses the thread or the handlers.
+pub fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut signals = {
+        let _inside = runtime.enter();
+        use tokio::signal::unix::{SignalKind, signal};
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    // The thread lives as long as the process: nothing has to wait for it.
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = signals.0.recv() => {}
+                    _ = signals.1.recv() => {}
+                }
+                if flag.swap(true, Ordering::SeqCst) {
+                    std::process::exit(i32::from(Exit::Interrupted.code()));
+                }
+            }
+        });
+    })?;
+    Ok(stop)
+}
+
+/// A progress bar on stderr; hidden where nobody looks.
+#[must_use]
+pub fn progress(context: &Context, what: &'static str, whole: u64) -> indicatif::ProgressBar {
+    use std::io::IsTerminal;
+    if context.quiet || context.json || !std::io::stderr().is_terminal() {
+        return indicatif::ProgressBar::hidden();
+    }
+    let style = indicatif::ProgressStyle::with_template("{msg:<10} {bar:30} {human_pos} of {human_len}  {eta}");
+    let style = style.expect("the template is well-formed");
+    indicatif::ProgressBar::new(whole).with_style(style).with_message(what)
+}
