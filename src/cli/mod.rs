@@ -7,8 +7,12 @@
 //!
 //! Not here: anything a library user would miss.
 
+mod check;
+mod config;
 pub mod exit;
+mod explain;
 pub mod output;
+pub mod select;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,7 +61,11 @@ pub enum ColorWhen {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    Check(check::Check),
+    Config(config::Config),
+    Explain(explain::Explain),
+}
 
 /// What every verb is given.
 pub struct Context {
@@ -99,8 +107,11 @@ pub fn main() -> ExitCode {
         }
     };
     let context = Context::new(&cli.global);
-    let end: Result<Exit, Failure> = match cli.verb {};
-    #[expect(unreachable_code, reason = "the first verbs come next")]
+    let end: Result<Exit, Failure> = match cli.verb {
+        Verb::Check(verb) => verb.run(&context),
+        Verb::Config(verb) => verb.run(&context),
+        Verb::Explain(verb) => verb.run(&context),
+    };
     match end {
         Ok(exit) => exit.into(),
         Err(failure) => output::print_failure(&context, &failure).into(),

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::exit::{Exit, Failure};
+use crate::profile::render::{self, Paint};
+use crate::profile::{Diagnostics, Severity};
 
 pub const RED: Style = AnsiColor::Red.on_default().bold();
 pub const GREEN: Style = AnsiColor::Green.on_default();
@@ -63,6 +65,9 @@ impl Report {
 
 /// Prints a failure with its chain of causes, and gives back its exit code.
 pub fn print_failure(context: &Context, failure: &Failure) -> Exit {
+    if let Some(found) = failure.error.downcast_ref::<Diagnostics>() {
+        return print_diagnostics(context, found, failure.exit);
+    }
     if context.json {
         let causes: Vec<String> = failure.error.chain().map(ToString::to_string).collect();
         let document = json!({
@@ -85,6 +90,30 @@ pub fn print_failure(context: &Context, failure: &Failure) -> Exit {
         print_err(&format!("  {DIM}hint:{DIM:#} {hint}\n"));
     }
     failure.exit
+}
+
+/// Prints what is wrong with documents, whole, and gives back `exit`.
+fn print_diagnostics(context: &Context, found: &Diagnostics, exit: Exit) -> Exit {
+    if context.json {
+        let document = json!({
+            "schema": "tidegate/error/1",
+            "ok": false,
+            "exit_code": exit.code(),
+            "at": context.clock.now().to_string(),
+            "data": { "error": found.to_string(), "diagnostics": render::json(found) },
+            "warnings": [],
+            "next": ["fix the documents, then run the same command again"],
+        });
+        print_out(&format!("{document:#}\n"));
+        return exit;
+    }
+    let mut errors = Diagnostics::default();
+    errors.extend(found.iter().filter(|d| d.severity == Severity::Error).cloned());
+    print_err(&render::text(&errors, Paint::Colour));
+    let count = errors.errors();
+    let plural = if count == 1 { "" } else { "s" };
+    print_err(&format!("{RED}{count} error{plural}{RED:#}. Nothing was contacted.\n"));
+    exit
 }
 
 /// Writes to stdout. A reader that went away (`| head`) is no failure of ours.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
 use crate::profile::documents::{Asked, Documents, Folder};
+use crate::profile::effect;
 use crate::profile::kind::nearest;
 use crate::profile::layer::Layer;
 use crate::profile::merge::Effective;
@@ -57,6 +58,7 @@ pub fn read(documents: &mut Documents, name: &str, asked: &Asked, overlay: Overl
     one_model(&effective, &stages, found);
     super::params::check(&effective, &stages, found);
     super::schedule::check(&effective, &stages, found);
+    effect::check(&effective, found);
     let sound = found.errors() == before && effective.layers().iter().all(|layer| layer.sound);
     let stages = order.into_iter().map(|at| stages[at].clone()).collect();
     sound.then(|| Document { name: name.to_owned(), effective, stages })
@@ -133,20 +135,11 @@ fn known_needs(effective: &Effective, stages: &[Joint], found: &mut Diagnostics)
                     (format!("stage.{} needs the unknown stage \"{need}\"", stage.name), format!("stages: {}", names.join(", ")))
                 }
             };
-            let error = Diagnostic::error("unknown-need", message).at(item_place(effective, &key, need)).key(&key);
+            let error = Diagnostic::error("unknown-need", message).at(effective.place_of_item(&key, need)).key(&key);
             found.push(error.label("no such stage").hint(hint));
         }
     }
     all
-}
-
-/// The place of one text of a list.
-fn item_place(effective: &Effective, key: &KeyPath, item: &str) -> Option<Place> {
-    let list = effective.place(key)?;
-    let text = list.source.text().get(list.span.clone())?;
-    let quoted = format!("\"{item}\"");
-    let start = list.span.start + text.find(&quoted)?;
-    Some(Place::new(&list.source, start..start + quoted.len())).or(Some(list))
 }
 
 fn circular(effective: &Effective, circle: &[String]) -> Diagnostic {
@@ -156,11 +149,11 @@ fn circular(effective: &Effective, circle: &[String]) -> Diagnostic {
         _ => format!("stages need each other in a circle: {}", circle.join(" -> ")),
     };
     let mut error = Diagnostic::error("cyclic-needs", message)
-        .at(item_place(effective, &key, &circle[1]))
+        .at(effective.place_of_item(&key, &circle[1]))
         .label("closes the circle")
         .key(&key);
     for pair in circle.windows(2).skip(1) {
-        let place = item_place(effective, &table(&pair[0]).child("needs"), &pair[1]);
+        let place = effective.place_of_item(&table(&pair[0]).child("needs"), &pair[1]);
         error = error.note_at(format!("stage.{} needs {}", pair[0], pair[1]), place);
     }
     error.hint("remove one of these needs")

@@ -69,3 +69,16 @@ fn pipeline_of(documents: &mut Documents, profile: &str) -> Option<String> {
     let key = KeyPath::dotted("profile.pipeline");
     chain.files.iter().find_map(|layer| layer.text(&key).map(str::to_owned))
 }
+
+/// Checks a pipeline by itself, for no profile in particular. Is it sound?
+pub fn read_alone(
+    documents: &mut Documents,
+    pipeline: &str,
+    overrides: &Overrides,
+    environment: &Environment,
+    found: &mut Diagnostics,
+) -> bool {
+    let schemas = [&*profile_keys::SCHEMA, &*keys::SCHEMA];
+    let ([_, overlay], _) = overlay::read(schemas, environment, overrides, found);
+    document::read(documents, pipeline, &Asked { code: "missing-pipeline", by: None }, overlay, found).is_some()
+}

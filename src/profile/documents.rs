@@ -96,6 +96,14 @@ impl Documents {
         std::mem::take(&mut self.found)
     }
 
+    /// The finding that a folder holds no document.
+    #[must_use]
+    pub fn none_at_all(&self, folder: Folder) -> Diagnostic {
+        let path = self.root.join(folder.name());
+        let error = Diagnostic::error("no-documents", format!("{} holds no {}", path.display(), folder.noun()));
+        error.hint("go to the project's folder, or name it with --root")
+    }
+
     fn absent(&self, folder: Folder, name: &str, shown: &str, asked: &Asked) -> Diagnostic {
         let noun = folder.noun();
         let names = self.names(folder);
@@ -108,7 +116,7 @@ impl Documents {
         if let Some((key, place)) = &asked.by {
             error = error.at(place.clone()).key(key).label(format!("no file {shown}"));
         } else {
-            error = error.note(format!("{shown} is not in {}", self.root.display()));
+            error = error.note(format!("there is no file {shown}"));
         }
         match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => error.hint(format!("did you mean \"{near}\"? There are: {}", names.join(", "))),

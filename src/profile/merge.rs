@@ -11,7 +11,7 @@ use figment::{Error, Figment, Metadata, Profile, Provider};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::layer::{Layer, Level, Written};
 use super::path::KeyPath;
-use super::schema::{Effect, Row, Schema};
+use super::schema::{Row, Schema};
 use super::source::Place;
 use super::value::Value;
 use crate::domain::{Bps, Fraction, Money, SecretRef, Span};
@@ -241,6 +241,15 @@ impl Effective {
         self.winner(path).map(|written| written.key.clone())
     }
 
+    /// Where one text of a list was written; the whole list when it cannot be told.
+    #[must_use]
+    pub fn place_of_item(&self, path: &KeyPath, item: &str) -> Option<Place> {
+        let list = self.place(path)?;
+        let quoted = format!("\"{item}\"");
+        let start = list.source.text().get(list.span.clone()).and_then(|text| text.find(&quoted));
+        Some(start.map_or(list.clone(), |at| Place::new(&list.source, list.span.start + at..list.span.start + at + quoted.len())))
+    }
+
     /// Where a table was opened last.
     #[must_use]
     pub fn table_place(&self, path: &KeyPath) -> Option<Place> {
@@ -291,12 +300,6 @@ impl Effective {
             }
         }
         text
-    }
-
-    /// Keys that somebody wrote and nothing reads yet.
-    pub fn not_in_effect(&self) -> impl Iterator<Item = (&KeyPath, &Written)> {
-        let later = |path: &KeyPath| self.schema.find(path).is_some_and(|row| row.key.effect == Effect::Later);
-        self.entries.keys().filter(move |path| later(path)).filter_map(|path| Some((path, self.winner(path)?)))
     }
 }
 

@@ -27,40 +27,48 @@ pub fn text(found: &Diagnostics, paint: Paint) -> String {
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH);
     let mut out = String::new();
     for diagnostic in found.iter() {
-        out.push_str(&one(diagnostic, &renderer));
+        out.push_str(&one(diagnostic, &renderer, paint));
         out.push_str("\n\n");
     }
     out
 }
 
-fn one(found: &Diagnostic, renderer: &Renderer) -> String {
+fn one(found: &Diagnostic, renderer: &Renderer, paint: Paint) -> String {
     let level = match found.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let head = found.severity.name().len() + found.code.len() + 4;
     let title = level.primary_title(wrapped(&found.message, head)).id(found.code);
-    // The gutter is as wide as the line number below.
-    let gutter = found.place.as_ref().map_or(1, |p| p.line_column().0.to_string().len());
-    let indent = gutter + " = note: ".len();
-    let notes: Vec<String> = found.notes.iter().map(|note| wrapped(&note.to_string(), indent)).collect();
-    let hint = found.hint.as_ref().map(|hint| wrapped(hint, indent));
-    let mut group = match &found.place {
-        Some(place) => {
-            let label = (!found.label.is_empty()).then_some(found.label.as_str());
-            let caret = AnnotationKind::Primary.span(place.span.clone()).label(label);
-            let snippet = Snippet::source(place.source.shown()).path(place.source.name.as_str()).annotation(caret);
-            title.element(snippet)
-        }
-        None => Group::with_title(title),
+    let Some(place) = &found.place else {
+        return renderer.render(&[Group::with_title(title)]) + &footer(found, paint);
     };
-    for note in notes {
-        group = group.element(Level::NOTE.message(note));
+    // The gutter is as wide as the line number below.
+    let indent = place.line_column().0.to_string().len() + " = note: ".len();
+    let label = (!found.label.is_empty()).then_some(found.label.as_str());
+    let caret = AnnotationKind::Primary.span(place.span.clone()).label(label);
+    let snippet = Snippet::source(place.source.shown()).path(place.source.name.as_str()).annotation(caret);
+    let mut group = title.element(snippet);
+    for note in &found.notes {
+        group = group.element(Level::NOTE.message(wrapped(&note.to_string(), indent)));
     }
-    if let Some(hint) = hint {
-        group = group.element(Level::HELP.with_name("hint").message(hint));
+    if let Some(hint) = &found.hint {
+        group = group.element(Level::HELP.with_name("hint").message(wrapped(hint, indent)));
     }
     renderer.render(&[group])
+}
+
+/// Notes and hint of a finding without a place; the renderer would draw a gutter beside nothing.
+fn footer(found: &Diagnostic, paint: Paint) -> String {
+    let bold = if paint == Paint::Colour { anstyle::Style::new().bold() } else { anstyle::Style::new() };
+    let notes = found.notes.iter().map(|note| ("note", note.to_string()));
+    let mut out = String::new();
+    for (name, text) in notes.chain(found.hint.iter().map(|hint| ("hint", hint.clone()))) {
+        let indent = "  = note: ".len();
+        let text = wrapped(&text, indent).replace('\n', &format!("\n{:indent$}", ""));
+        out.push_str(&format!("\n  = {bold}{name}{bold:#}: {text}"));
+    }
+    out
 }
 
 /// Breaks at blanks so that a line of `WIDTH` columns suffices behind `indent`.

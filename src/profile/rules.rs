@@ -1,4 +1,4 @@
-//! Rules that look at more than one value of a profile. One function a rule; all of them run.
+//! Rules that look at more than one value of a profile, or at what a type cannot say. One function a rule; all of them run.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::layer::Level;
@@ -9,11 +9,30 @@ use super::path::KeyPath;
 /// Tables whose values say how much is allowed.
 const RISK_TABLES: [&str; 5] = ["limits", "caps", "floors", "risk", "escalation"];
 
+/// Hosts that take orders for money.
+const LIVE_HOSTS: [&str; 6] = [
+    "https://api.binance.com",
+    "https://api-gcp.binance.com",
+    "https://api1.binance.com",
+    "https://api2.binance.com",
+    "https://api3.binance.com",
+    "https://api4.binance.com",
+];
+
+/// Hosts that take orders and no money.
+const PRACTICE_HOSTS: [&str; 2] = ["https://testnet.binance.vision", "https://demo-api.binance.com"];
+
 /// Runs every rule.
 pub fn check(effective: &Effective, overrides: &Overrides, found: &mut Diagnostics) {
     drawdown_order(effective, found);
     sealed_keys(effective, found);
     flags_never_raise_live(effective, overrides, found);
+    currency(effective, found);
+    venue_fits_mode(effective, found);
+    listen_address(effective, found);
+    super::ladder::check(effective, found);
+    super::messages::check(effective, found);
+    super::effect::check(effective, found);
 }
 
 fn drawdown_order(effective: &Effective, found: &mut Diagnostics) {
@@ -71,5 +90,56 @@ fn flags_never_raise_live(effective: &Effective, overrides: &Overrides, found: &
                 found.push(error.hint("change the profile's file, or add --paper to try it without money"));
             }
         }
+    }
+}
+
+fn currency(effective: &Effective, found: &mut Diagnostics) {
+    let key = KeyPath::dotted("limits.currency");
+    let Some(text) = effective.text_at(&key) else { return };
+    if format!("BTC/{text}").parse::<crate::domain::Symbol>().is_err() {
+        let error =
+            Diagnostic::error("bad-currency", format!("\"{text}\" is not a currency")).at(effective.place(&key)).key(&key);
+        found.push(error.label("not a currency").hint("write it in capitals, like \"USDT\""));
+    }
+}
+
+/// A practice mode never talks to a host that takes money, a live one to no host that nobody has heard of.
+fn venue_fits_mode(effective: &Effective, found: &mut Diagnostics) {
+    let (mode_key, venue_key) = (KeyPath::dotted("profile.mode"), KeyPath::dotted("stages.oms.venue"));
+    let (Some(mode), Some(venue)) = (effective.text_at(&mode_key), effective.text_at(&venue_key)) else { return };
+    if mode == "live" && venue == "paper" {
+        let warning = Diagnostic::warning("live-on-paper", "the profile is live, and its orders go to the paper venue")
+            .at(effective.place(&mode_key))
+            .key(&mode_key)
+            .note_at("stages.oms.venue = \"paper\"", effective.place(&venue_key));
+        found.push(warning.hint("write mode = \"paper\", or name a venue in [stages.oms]"));
+    }
+    let url_key = KeyPath::dotted("venue.binance.base_url");
+    let Some(url) = effective.text_at(&url_key).filter(|_| venue == "binance") else { return };
+    let host = url.trim_end_matches('/');
+    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    let is_loopback = loopback.iter().any(|l| host.strip_prefix(l).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
+    let (good, allowed) = match mode {
+        "live" => (LIVE_HOSTS.contains(&host), LIVE_HOSTS[..2].join(", ")),
+        _ => (is_loopback || PRACTICE_HOSTS.contains(&host), format!("{} or loopback", PRACTICE_HOSTS.join(", "))),
+    };
+    if !good {
+        let error = Diagnostic::error("base-url", format!("a {mode} profile must not send orders to this address"))
+            .at(effective.place(&url_key).or_else(|| effective.place(&venue_key)))
+            .label("not on the list")
+            .key(&url_key)
+            .note_at(format!("profile.mode = \"{mode}\""), effective.place(&mode_key))
+            .note(format!("venue.binance.base_url = \"{url}\""));
+        found.push(error.hint(format!("allowed here: {allowed}")));
+    }
+}
+
+fn listen_address(effective: &Effective, found: &mut Diagnostics) {
+    let key = KeyPath::dotted("metrics.listen");
+    let Some(text) = effective.text_at(&key) else { return };
+    if text.parse::<std::net::SocketAddr>().is_err() {
+        let error =
+            Diagnostic::error("bad-address", format!("\"{text}\" is not an address and a port")).at(effective.place(&key));
+        found.push(error.label("not an address").key(&key).hint("write it like \"127.0.0.1:8000\""));
     }
 }

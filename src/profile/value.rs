@@ -71,3 +71,21 @@ fn write_list<T>(
     }
     f.write_str("]")
 }
+
+impl Value {
+    /// The value for a program: money and times as text, as in a document.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Bool(b) => serde_json::json!(b),
+            Self::Count(n) => serde_json::json!(n),
+            Self::Float(x) => serde_json::json!(x),
+            Self::Fraction(part) => serde_json::json!(part.to_f64()),
+            Self::Bps(bps) => serde_json::json!(bps.0),
+            Self::Text(text) => serde_json::json!(text),
+            Self::Texts(texts) => serde_json::json!(texts),
+            Self::Symbols(symbols) => serde_json::json!(symbols),
+            quoted => serde_json::json!(quoted.to_string().trim_matches('"')),
+        }
+    }
+}

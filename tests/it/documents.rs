@@ -24,7 +24,7 @@ fn paper() -> Overrides {
 }
 
 fn money(text: &str) -> Money {
-    text.parse().unwrap()
+    text.parse().expect("a test writes money right")
 }
 
 #[test]

@@ -1,0 +1,156 @@
+//! `check`: is every document sound? Nothing is contacted and nothing is written.
+
+use std::fmt::Write;
+
+use clap::Args;
+use serde_json::json;
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use super::output::{BOLD, GREEN, RED, Report, YELLOW};
+use super::select::{Select, environment};
+use crate::pipeline::load::{load_from, read_alone};
+use crate::pipeline::{Plan, StageKind};
+use crate::profile::render::{self, Paint};
+use crate::profile::{Diagnostics, Documents, Folder, Profile, chain, effect};
+
+/// Check profiles and pipelines, and say everything that is wrong.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    select: Select,
+    /// List every setting that is not in effect yet.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// One document's result.
+struct Checked {
+    name: String,
+    kind: &'static str,
+    sound: bool,
+    facts: String,
+    resolved: Option<(Profile, Plan)>,
+}
+
+impl Check {
+    /// # Errors
+    /// None of its own; what is wrong with the documents is the report.
+    pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        let mut found = Diagnostics::default();
+        let checked = match &self.select.profile {
+            Some(name) => vec![self.one(&mut Documents::new(&context.root), name, &mut found)],
+            None => self.all(context, &mut found),
+        };
+        let found = found.sorted();
+        let exit = if found.errors() == 0 { Exit::Done } else { Exit::Configuration };
+        Ok(self.report(&checked, found).print(context, exit))
+    }
+
+    fn one(&self, documents: &mut Documents, name: &str, found: &mut Diagnostics) -> Checked {
+        let mut own = Diagnostics::default();
+        let pipeline = self.select.pipeline.as_deref();
+        let loaded = load_from(documents, name, pipeline, &self.select.overrides(), &environment(), &mut own);
+        let sound = own.errors() == 0 && loaded.is_some();
+        found.extend(own);
+        let facts = loaded.as_ref().map(|(profile, plan)| facts(profile, plan)).unwrap_or_default();
+        Checked { name: name.to_owned(), kind: "profile", sound, facts, resolved: loaded.filter(|_| sound) }
+    }
+
+    /// Every profile that can be picked with its pipeline, and every other pipeline by itself.
+    fn all(&self, context: &Context, found: &mut Diagnostics) -> Vec<Checked> {
+        let mut documents = Documents::new(&context.root);
+        let mut checked = Vec::new();
+        let names = documents.names(Folder::Profiles);
+        if names.is_empty() && self.select.pipeline.is_none() {
+            found.push(documents.none_at_all(Folder::Profiles));
+        }
+        for name in names {
+            let is_abstract = chain::chain(&mut documents, &name, &mut Diagnostics::default())
+                .is_some_and(|chain| chain::is_abstract(&chain.files[0]));
+            if is_abstract {
+                found.extend(documents.take_found());
+            } else {
+                checked.push(self.one(&mut documents, &name, found));
+            }
+        }
+        let mut pipelines = documents.names(Folder::Pipelines);
+        if let Some(one) = &self.select.pipeline {
+            pipelines.retain(|name| name == one);
+        }
+        for name in pipelines {
+            let sound = read_alone(&mut documents, &name, &self.select.overrides(), &environment(), found);
+            checked.push(Checked { name, kind: "pipeline", sound, facts: String::new(), resolved: None });
+        }
+        checked
+    }
+
+    /// What is worth a line: while something is wrong, nobody asks what comes later.
+    fn shown(&self, found: Diagnostics) -> Diagnostics {
+        if self.verbose {
+            return found;
+        }
+        let wrong = found.errors() > 0;
+        let mut shown = Diagnostics::default();
+        shown.extend(effect::summarised(found).into_iter().filter(|d| !wrong || d.code != effect::CODE));
+        shown
+    }
+
+    fn report(&self, checked: &[Checked], found: Diagnostics) -> Report {
+        let mut report = Report { verb: "check", ..Report::default() };
+        report.data = json!({
+            "diagnostics": render::json(&found),
+            "documents": checked.iter().map(Checked::json).collect::<Vec<_>>(),
+        });
+        if let [Checked { resolved: Some((profile, _)), .. }] = checked {
+            report.profile = Some(profile.name().to_owned());
+            report.mode = Some(profile.mode().name().to_owned());
+        }
+        let shown = self.shown(found);
+        let (errors, warnings) = (shown.errors(), shown.warnings());
+        report.text = render::text(&shown, Paint::Colour);
+        let wide = checked.iter().map(|one| one.name.len()).max().unwrap_or(0);
+        for one in checked {
+            let (style, word) = if one.sound { (GREEN, "ok") } else { (RED, "wrong") };
+            let facts = if one.facts.is_empty() { String::new() } else { format!("     {}", one.facts) };
+            let _ = writeln!(report.text, "{:<8}  {:<wide$}  {style}{word}{style:#}{facts}", one.kind, one.name);
+        }
+        let style = if errors > 0 {
+            RED
+        } else if warnings > 0 {
+            YELLOW
+        } else {
+            BOLD
+        };
+        let count = |n: usize, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
+        let total = format!("{}, {}", count(errors, "error"), count(warnings, "warning"));
+        let _ = writeln!(report.text, "{style}{total}{style:#}. Nothing was contacted.");
+        if errors > 0 {
+            report.next.push("fix what is named above, then run the same command again".to_owned());
+        }
+        report
+    }
+}
+
+impl Checked {
+    fn json(&self) -> serde_json::Value {
+        let (profile, plan) = self.resolved.as_ref().map_or((None, None), |(profile, plan)| (Some(profile), Some(plan)));
+        json!({
+            "kind": self.kind,
+            "name": self.name,
+            "ok": self.sound,
+            "chain": profile.map(Profile::chain),
+            "mode": profile.map(|p| p.mode().name()),
+            "venue": profile.map(|p| p.venue().name()),
+            "pipeline": plan.map(Plan::name),
+            "fingerprint": profile.map(Profile::fingerprint),
+            "pipeline_fingerprint": plan.map(Plan::fingerprint),
+        })
+    }
+}
+
+fn facts(profile: &Profile, plan: &Plan) -> String {
+    let chain: Vec<&str> = profile.chain().iter().rev().map(String::as_str).collect();
+    let oms = if plan.is_enabled(StageKind::Oms) { profile.venue().name() } else { "no orders" };
+    format!("{}, {}, {oms}, pipeline {}", chain.join(" > "), profile.mode().name(), plan.name())
+}

@@ -1,0 +1,75 @@
+//! Keys and words that are valid and that nothing acts upon yet: never accepted in silence.
+
+use std::collections::BTreeMap;
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::kind::Kind;
+use super::merge::Effective;
+use super::path::KeyPath;
+use super::schema::Effect;
+use super::source::Place;
+
+/// The code of these findings.
+pub const CODE: &str = "not-in-effect";
+
+/// One warning for every written key that nothing reads, and every written word that nothing obeys.
+pub fn check(effective: &Effective, found: &mut Diagnostics) {
+    for (path, _) in effective.entries() {
+        let (Some(row), Some(written)) = (effective.schema().find(path), effective.winner(path)) else { continue };
+        let later_word = match (row.key.kind, effective.text_at(path)) {
+            (Kind::Word(words), Some(word)) if words.later.contains(&word) => Some(word),
+            (Kind::Text, Some(url)) if row.key.path == "storage.root" && url.contains("://") => Some(url),
+            _ => None,
+        };
+        let message = match (row.key.effect, later_word) {
+            (Effect::Later, _) => format!("{path} is not in effect yet: nothing reads it"),
+            (Effect::Now, Some(word)) => format!("{path} = \"{word}\" is not in effect yet"),
+            (Effect::Now, None) => continue,
+        };
+        found.push(Diagnostic::warning(CODE, message).at(written.key.clone()).key(path));
+    }
+}
+
+/// The same findings with those of this kind drawn together, one line a table.
+#[must_use]
+pub fn summarised(found: Diagnostics) -> Diagnostics {
+    let mut others = Diagnostics::default();
+    let mut tables: BTreeMap<(String, String), (usize, Option<Place>)> = BTreeMap::new();
+    let mut words = Vec::new();
+    let mut count = 0;
+    for diagnostic in found {
+        if diagnostic.code != CODE {
+            others.push(diagnostic);
+            continue;
+        }
+        count += 1;
+        if let Some(head) = diagnostic.message.strip_suffix(" is not in effect yet") {
+            words.push((head.to_owned(), diagnostic.place));
+            continue;
+        }
+        let table = diagnostic.key.as_ref().map_or_else(String::new, table_name);
+        let file = diagnostic.place.as_ref().map_or_else(String::new, |place| place.source.name.clone());
+        tables.entry((file, table)).or_insert((0, diagnostic.place)).0 += 1;
+    }
+    if count == 0 {
+        return others;
+    }
+    let what = if count == 1 { "1 setting is" } else { &format!("{count} settings are") };
+    let mut summary = Diagnostic::warning(CODE, format!("{what} not in effect yet: checked, and nothing acts on them"));
+    for (head, place) in words {
+        summary = summary.note_at(head, place);
+    }
+    for ((_, table), (n, place)) in tables {
+        let keys = if n == 1 { "1 key".to_owned() } else { format!("{n} keys") };
+        summary = summary.note_at(format!("[{table}] {keys}"), place);
+    }
+    others.push(summary.hint("`tidegate check --verbose` lists them all"));
+    others
+}
+
+/// The table a summary counts a key under: its first name, or two where the first alone says little.
+fn table_name(path: &KeyPath) -> String {
+    let names = path.names();
+    let depth = if matches!(path.first(), "venue" | "stage" | "alerts") { 2 } else { 1 };
+    KeyPath::of(names[..depth.min(names.len() - 1)].iter().map(String::as_str)).to_string()
+}
