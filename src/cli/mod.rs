@@ -7,8 +7,10 @@
 //!
 //! Not here: anything a library user would miss.
 
+mod data;
 pub mod exit;
 pub mod output;
+pub mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,7 +59,10 @@ pub enum ColorWhen {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    /// Bars: import, check, list.
+    Data(data::DataArgs),
+}
 
 /// What every verb is given.
 pub struct Context {
@@ -99,8 +104,9 @@ pub fn main() -> ExitCode {
         }
     };
     let context = Context::new(&cli.global);
-    let end: Result<Exit, Failure> = match cli.verb {};
-    #[expect(unreachable_code, reason = "the first verbs come next")]
+    let end: Result<Exit, Failure> = match &cli.verb {
+        Verb::Data(args) => data::run(args, &context),
+    };
     match end {
         Ok(exit) => exit.into(),
         Err(failure) => output::print_failure(&context, &failure).into(),
