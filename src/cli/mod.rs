@@ -9,10 +9,16 @@
 
 mod check;
 mod config;
+mod data;
 pub mod exit;
 mod explain;
 pub mod output;
+mod replay;
+mod run;
 pub mod select;
+pub mod summary;
+pub mod table;
+mod work;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,9 +68,13 @@ pub enum ColorWhen {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Run(run::Run),
+    Replay(replay::Replay),
     Check(check::Check),
     Config(config::Config),
     Explain(explain::Explain),
+    /// Bars: import, check, list.
+    Data(data::DataArgs),
 }
 
 /// What every verb is given.
@@ -108,9 +118,12 @@ pub fn main() -> ExitCode {
     };
     let context = Context::new(&cli.global);
     let end: Result<Exit, Failure> = match cli.verb {
+        Verb::Run(verb) => verb.run(&context),
+        Verb::Replay(verb) => verb.run(&context),
         Verb::Check(verb) => verb.run(&context),
         Verb::Config(verb) => verb.run(&context),
         Verb::Explain(verb) => verb.run(&context),
+        Verb::Data(args) => data::run(&args, &context),
     };
     match end {
         Ok(exit) => exit.into(),

@@ -197,6 +197,52 @@ impl Intake<'_> {
         self.take_in(series, source, Some((path, stamp)), progress)
     }
 
+    /// The figures of a file, without taking it in.
+    ///
+    /// # Errors
+    /// When it cannot be klines of the series.
+    pub fn inspect_file(&self, series: &Series, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<SourceReport, IngestError> {
+        let mut source = feed::open(path, Expected::at(series.interval(), self.now))?;
+        let mut settler = Settler::new(series.interval(), self.contract, self.now);
+        let mut taken = Taken::default();
+        let mut has_more = true;
+        while has_more {
+            let mut chunk = Batch::default();
+            while has_more && chunk.len() < CHUNK_ROWS {
+                has_more = source.read(STEP_ROWS, &mut chunk)?;
+                progress(source.position());
+            }
+            taken.refuse(settler.settle(chunk, None).refused);
+        }
+        source.finish()?;
+        let name = path.display().to_string();
+        Ok(taken.report(name, settler.quality()))
+    }
+
+    /// The figures of a series in the lake; its files are verified on the way.
+    ///
+    /// # Errors
+    /// When it is not there or damaged.
+    pub fn inspect_series(&self, series: &Series) -> Result<SourceReport, IngestError> {
+        let rows = self.lake.read_rows(series, None, None, Projection::ALL)?;
+        let mut settler = Settler::new(series.interval(), self.contract, self.now);
+        let place = (1..=u32::try_from(rows.len()).unwrap_or(u32::MAX)).collect();
+        let settled = settler.settle(Batch { place, rows, ..Batch::default() }, None);
+        let mut taken = Taken::default();
+        taken.refuse(settled.refused);
+        Ok(taken.report(series.to_string(), settler.quality()))
+    }
+
+    /// In which ways a source breaks the contract, in words; none if it keeps it.
+    #[must_use]
+    pub fn breaches(&self, report: &SourceReport) -> Vec<String> {
+        let mut verdict = Verdict::on_quality(self.contract, &report.quality);
+        verdict.add_source(self.contract, &report.source, &report.quality);
+        let refused = report.refused.iter().filter(|(code, _)| *code != Reason::NotClosed.code());
+        let rows = refused.map(|(code, count)| format!("{count} rows are refused: {code}"));
+        verdict.breaches.iter().map(ToString::to_string).chain(rows).collect()
+    }
+
     /// Makes the bars of the generator that have closed and are not there yet; none if there are none.
     fn synthetic(
         &self,
@@ -282,8 +328,7 @@ impl Intake<'_> {
             writer.record(self.import_record(&name, stamp, fingerprint, &taken, &quality));
         }
         writer.commit()?;
-        let Taken { added, already_there, counts, .. } = taken;
-        Ok(SourceReport { source: name, is_unchanged: false, added, already_there, refused: counts, quarantine, quality })
+        Ok(SourceReport { quarantine, ..taken.report(name, quality) })
     }
 
     fn quarantine(
@@ -359,6 +404,11 @@ impl Taken {
             self.refuse(vec![refuse_contradicted(&settled, at as usize)]);
         }
         Ok(())
+    }
+
+    fn report(self, source: String, quality: Quality) -> SourceReport {
+        let Self { added, already_there, counts, .. } = self;
+        SourceReport { source, is_unchanged: false, added, already_there, refused: counts, quarantine: None, quality }
     }
 
     fn refuse(&mut self, rows: Vec<RefusedRow>) {

@@ -61,12 +61,20 @@ impl Verdict {
         let before = watermark.filter(|_| !times.is_empty()).map(|time| time.micros() - interval.span().micros());
         coverage.add(before.into_iter().chain(times.iter().copied()));
         let gaps = coverage.gaps();
-        let mut verdict = Self { missing_bars: gaps.missing_bars, breaches: Vec::new() };
-        if gaps.missing_bars > contract.missing_bars {
-            let (missing, allowed, largest) = (gaps.missing_bars, contract.missing_bars, gaps.largest.first().copied());
-            verdict.breaches.push(Breach::MissingBars { missing, allowed, largest });
-        }
-        verdict
+        Self::on_missing(contract, gaps.missing_bars, gaps.largest.first().copied())
+    }
+
+    /// Judges a whole source or series by its figures.
+    #[must_use]
+    pub fn on_quality(contract: &Contract, quality: &Quality) -> Self {
+        Self::on_missing(contract, quality.missing_bars, quality.largest_gaps.first().copied())
+    }
+
+    fn on_missing(contract: &Contract, missing_bars: u64, largest: Option<Gap>) -> Self {
+        let allowed = contract.missing_bars;
+        let is_broken = missing_bars > allowed;
+        let breach = is_broken.then_some(Breach::MissingBars { missing: missing_bars, allowed, largest });
+        Self { missing_bars, breaches: breach.into_iter().collect() }
     }
 
     /// Judges a source that has bars of this run.

@@ -1,0 +1,146 @@
+//! `data check`: figures about bars, and whether they keep the contract.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{LakeArgs, SeriesArgs, contract, failed, progress_bar};
+use crate::cli::Context;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::{GREEN, RED, Report};
+use crate::cli::table::{grouped, short_time};
+use crate::domain::{Series, Symbol};
+use crate::stage::ingest::Quality;
+use crate::stage::ingest::task::{Intake, SourceReport};
+use crate::store::Lake;
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Series of the lake (binance/BTC-USDT/1h, or BTC/USDT for all of a symbol), or kline files [default: every series].
+    #[arg(value_name = "SERIES|FILE")]
+    subjects: Vec<String>,
+    #[command(flatten)]
+    series: SeriesArgs,
+    #[command(flatten)]
+    lake: LakeArgs,
+}
+
+/// What is checked: bars in the lake, or a file that may never get there.
+enum Subject {
+    Series(Series),
+    File(PathBuf, Series),
+}
+
+pub(super) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, Failure> {
+    let lake = args.lake.open(context)?;
+    let contract = contract();
+    let intake = Intake { lake: &lake, contract: &contract, now: context.clock.now() };
+    let subjects = args.subjects(&lake)?;
+    let mut done = Vec::new();
+    for subject in &subjects {
+        let report = match subject {
+            Subject::Series(series) => intake.inspect_series(series),
+            Subject::File(path, series) => {
+                let bar = progress_bar(context, std::fs::metadata(path).map_or(0, |found| found.len()));
+                let report = intake.inspect_file(series, path, &mut |bytes| bar.set_position(bytes));
+                bar.finish_and_clear();
+                report
+            }
+        };
+        let report = report.map_err(failed)?;
+        let breaches = intake.breaches(&report);
+        done.push((subject, report, breaches));
+    }
+    let broken = done.iter().filter(|(_, _, breaches)| !breaches.is_empty()).count();
+    let exit = if broken > 0 { Exit::CheckFailed } else { Exit::Done };
+    let mut text: String = done.iter().map(|(subject, report, breaches)| block(subject, report, breaches)).collect();
+    text.push_str(&match (done.len(), broken) {
+        (0, _) => format!("The lake {} is empty.\n", lake.root().display()),
+        (count, 0) => format!("{count} checked, all keep the contract.\n"),
+        (count, broken) => format!("{count} checked, {broken} break the contract.\n"),
+    });
+    let values: Vec<_> = done.iter().map(|(subject, report, breaches)| value_of(subject, report, breaches)).collect();
+    let report = Report { verb: "data-check", data: json!({ "checked": values }), text, ..Report::default() };
+    Ok(report.print(context, exit))
+}
+
+impl CheckArgs {
+    fn subjects(&self, lake: &Lake) -> Result<Vec<Subject>, Failure> {
+        let there = lake.series().map_err(|error| failed(error.into()))?;
+        if self.subjects.is_empty() {
+            return Ok(there.into_iter().map(|info| Subject::Series(info.series)).collect());
+        }
+        let mut subjects = Vec::new();
+        for text in &self.subjects {
+            let path = Path::new(text);
+            if path.exists() {
+                subjects.push(Subject::File(path.to_owned(), self.series.series_of(path)?));
+            } else if let Ok(series) = text.parse::<Series>() {
+                subjects.push(Subject::Series(series));
+            } else if let Ok(symbol) = text.parse::<Symbol>() {
+                let found: Vec<Subject> = there
+                    .iter()
+                    .filter(|info| *info.series.symbol() == symbol)
+                    .map(|info| Subject::Series(info.series.clone()))
+                    .collect();
+                if found.is_empty() {
+                    let error = anyhow::anyhow!("there are no bars of {symbol} in the lake {}", lake.root().display());
+                    return Err(Failure::new(Exit::Failed, error).hint("tidegate data ls shows what is there"));
+                }
+                subjects.extend(found);
+            } else {
+                let error = anyhow::anyhow!("\"{text}\" is neither a file nor a series");
+                return Err(Failure::new(Exit::Usage, error).hint("tidegate data ls shows the series of the lake"));
+            }
+        }
+        Ok(subjects)
+    }
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Series(series) => write!(f, "{series}"),
+            Self::File(path, _) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A few lines about one subject: figures of zero are left out.
+fn block(subject: &Subject, report: &SourceReport, breaches: &[String]) -> String {
+    let quality = &report.quality;
+    let verdict = if breaches.is_empty() { format!("{GREEN}ok{GREEN:#}") } else { format!("{RED}broken{RED:#}") };
+    let mut text = format!("{subject}  {verdict}\n  {} rows{}\n", grouped(quality.rows), range(quality));
+    let mut figures: Vec<_> = quality.counts().into_iter().filter(|(_, count)| *count > 0).collect();
+    figures.sort_by_key(|(name, _)| *name);
+    for (name, count) in figures {
+        text.push_str(&format!("  {name:<26}{:>10}\n", grouped(count)));
+    }
+    for gap in &quality.largest_gaps {
+        let (after, before) = (short_time(gap.after), short_time(gap.before));
+        text.push_str(&format!("  gap of {} between {after} and {before}\n", gap.missing_bars));
+    }
+    for breach in breaches {
+        text.push_str(&format!("  {RED}breaks{RED:#} {breach}\n"));
+    }
+    text.push('\n');
+    text
+}
+
+fn range(quality: &Quality) -> String {
+    match (quality.first, quality.last) {
+        (Some(first), Some(last)) => format!(", {} to {}", short_time(first), short_time(last)),
+        _ => String::new(),
+    }
+}
+
+fn value_of(subject: &Subject, report: &SourceReport, breaches: &[String]) -> serde_json::Value {
+    json!({
+        "subject": subject.to_string(),
+        "quality": report.quality,
+        "refused": report.refused,
+        "breaches": breaches,
+        "ok": breaches.is_empty(),
+    })
+}

@@ -1,0 +1,111 @@
+//! `tidegate data`: bars into the lake, and what they are like.
+
+mod check;
+mod import;
+mod list;
+mod sample;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use crate::domain::{Interval, Symbol};
+use crate::feed::FeedError;
+use crate::stage::ingest::config::Contract;
+use crate::stage::ingest::task::IngestError;
+use crate::store::{Lake, LakeError};
+
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    #[command(subcommand)]
+    verb: DataVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum DataVerb {
+    /// Take kline files into the lake: CSV or JSON, plain, .gz or .zip.
+    Import(import::ImportArgs),
+    /// Say what bars are like: missing, duplicate, out of order, faulty. Ends with 4 if the contract is broken.
+    Check(check::CheckArgs),
+    /// List what the lake has.
+    Ls(list::ListArgs),
+    /// Make the shipped sample bars again, for maintainers.
+    #[command(hide = true)]
+    Sample(sample::SampleArgs),
+}
+
+/// Where the lake is.
+#[derive(Debug, Args)]
+pub struct LakeArgs {
+    /// The lake's folder [default: data/lake below --root].
+    #[arg(long, value_name = "DIR")]
+    lake: Option<PathBuf>,
+}
+
+/// What files hold, where their names do not say.
+#[derive(Debug, Args)]
+pub struct SeriesArgs {
+    /// The venue of the bars [default: as MANIFEST.toml beside the file says, else binance].
+    #[arg(long)]
+    venue: Option<String>,
+    /// The symbol, like BTC/USDT [default: as the file's name says].
+    #[arg(long)]
+    symbol: Option<Symbol>,
+    /// The length of a bar, like 1h [default: as the file's name says].
+    #[arg(long)]
+    interval: Option<Interval>,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// An expected failure with its exit code.
+pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
+    match &args.verb {
+        DataVerb::Import(args) => import::run(args, context),
+        DataVerb::Check(args) => check::run(args, context),
+        DataVerb::Ls(args) => list::run(args, context),
+        DataVerb::Sample(args) => sample::run(args, context),
+    }
+}
+
+impl LakeArgs {
+    fn open(&self, context: &Context) -> Result<Lake, Failure> {
+        let root = self.lake.clone().unwrap_or_else(|| context.root.join("data").join("lake"));
+        Lake::open(root).map_err(|error| failed(error.into()))
+    }
+}
+
+/// What a person's own files must satisfy. How far a price may move is for a pipeline to say.
+fn contract() -> Contract {
+    Contract { max_return: f64::INFINITY, ..Contract::default() }
+}
+
+/// The exit code and hint of what went wrong.
+fn failed(error: IngestError) -> Failure {
+    let exit = match &error {
+        IngestError::Lake(LakeError::Locked { .. }) => Exit::Locked,
+        IngestError::Feed(FeedError::Unnamed { .. }) | IngestError::Series(_) => Exit::Usage,
+        _ => Exit::Failed,
+    };
+    let hint = error.hint();
+    let failure = Failure::new(exit, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// A bar on stderr, for people at a terminal only.
+fn progress_bar(context: &Context, bytes: u64) -> ProgressBar {
+    let is_wanted = !context.json && !context.quiet;
+    let target = if is_wanted { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(bytes), target);
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} % ") {
+        bar.set_style(style);
+    }
+    bar
+}
