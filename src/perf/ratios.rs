@@ -117,7 +117,7 @@ mod tests {
             assert_eq!(sortino(returns), None, "{returns:?}");
         }
         assert_eq!((volatility(&[0.1]), volatility(&[0.1, 0.1, 0.1])), (None, Some(0.0)));
-        let at = |days| Time::start_of_day(days);
+        let at = Time::start_of_day;
         assert_eq!(cagr((at(0), 1.0), (at(0), 2.0)), None);
         assert_eq!(cagr((at(0), 1.0), (at(1), 0.0)), None);
         assert_eq!(cagr((at(0), 1.0), (Time::from_micros(1), 2.0)), None, "too large for a float");
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn growth_is_per_year() {
-        let at = |days| Time::start_of_day(days);
+        let at = Time::start_of_day;
         assert!(cagr((at(0), 100.0), (at(730), 121.0)).is_some_and(|growth| (growth - 0.1).abs() < 1e-15));
         assert_eq!(calmar(0.1, 0.2), Some(0.5));
     }

@@ -1,6 +1,7 @@
 //! What the alert stage is told.
 
 use crate::domain::Span;
+pub use crate::telemetry::Severity;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertConfig {
@@ -17,12 +18,4 @@ pub struct Route {
     /// `None` matches every severity.
     pub severity: Option<Severity>,
     pub receivers: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    Info,
-    Warning,
-    Critical,
 }

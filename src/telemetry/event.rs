@@ -1,0 +1,104 @@
+//! What is said aloud: one log line an event, with a constant message and the particulars as fields.
+
+use super::record::Notice;
+use crate::domain::{Symbol, SymbolIndex};
+
+/// A receiver took an alert.
+#[derive(Debug, Clone, Copy)]
+pub struct AlertDelivered<'a> {
+    pub receiver: &'a str,
+    pub key: &'a str,
+    pub attempts: u32,
+}
+
+impl AlertDelivered<'_> {
+    pub fn emit(&self) {
+        tracing::debug!(receiver = self.receiver, key = self.key, attempts = self.attempts, "alert delivered");
+    }
+}
+
+/// An alert did not reach a receiver.
+#[derive(Debug, Clone, Copy)]
+pub struct AlertUndelivered<'a> {
+    pub receiver: &'a str,
+    pub key: &'a str,
+    pub why: &'a str,
+}
+
+impl AlertUndelivered<'_> {
+    pub fn emit(&self) {
+        tracing::warn!(receiver = self.receiver, key = self.key, why = self.why, "alert not delivered");
+    }
+}
+
+/// The name at `index`; a pipeline that knows it gave it.
+#[must_use]
+pub fn symbol_name(symbols: &[Symbol], index: SymbolIndex) -> String {
+    symbols.get(index.at()).map_or_else(|| format!("symbol {}", index.0), ToString::to_string)
+}
+
+impl Notice {
+    /// Writes the log line. `symbols` are those of the pipeline, in its order.
+    pub fn emit(&self, symbols: &[Symbol]) {
+        let name = |index| symbol_name(symbols, index);
+        match *self {
+            Self::Killed { trip, had_position } => tracing::error!(
+                at = %trip.at, cause = trip.cause.name(), equity = %trip.equity, high_water_mark = %trip.high_water_mark,
+                flatten = trip.flatten, had_position, "kill switch tripped"
+            ),
+            Self::OrderDenied { order, symbol, at, refusal } => {
+                let (seen, allowed) = refusal.numbers();
+                tracing::info!(%at, symbol = name(symbol), %order, code = refusal.code(), seen, allowed, "order denied");
+            }
+            Self::OrderRejected { order, symbol, at, reason } => {
+                tracing::warn!(%at, symbol = name(symbol), %order, reason = reason.name(), "order rejected");
+            }
+            Self::BarGap { symbol, at, missing } => tracing::warn!(%at, symbol = name(symbol), missing, "bars missing"),
+            Self::Dust { symbol, at, qty } => tracing::info!(%at, symbol = name(symbol), %qty, "dust left"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Time;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// TELEMETRY-1.
+    #[test]
+    fn the_message_is_constant_and_the_rest_are_fields() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber =
+            tracing_subscriber::fmt().json().flatten_event(true).without_time().with_writer(move || writer.clone()).finish();
+        let symbols = ["BTC/USDT".parse().unwrap()];
+        tracing::subscriber::with_default(subscriber, || {
+            let at: Time = "2026-03-29T01:00:00Z".parse().unwrap();
+            Notice::BarGap { symbol: SymbolIndex(0), at, missing: 3 }.emit(&symbols);
+            AlertUndelivered { receiver: "slack", key: "kill", why: "gone" }.emit();
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let seen: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let field = |line: usize, name: &str| seen[line][name].clone();
+        assert_eq!((field(0, "message"), field(0, "level")), ("bars missing".into(), "WARN".into()));
+        assert_eq!(
+            (field(0, "symbol"), field(0, "missing"), field(0, "at")),
+            ("BTC/USDT".into(), 3.into(), "2026-03-29T01:00:00Z".into())
+        );
+        assert_eq!((field(1, "message"), field(1, "why")), ("alert not delivered".into(), "gone".into()));
+    }
+}
