@@ -99,7 +99,7 @@ fn contract_broken(context: &Context, place: &Workplace, taken: &Ingested) -> Ex
     let mut text = String::from("ingest failed: the data breaks [stage.ingest.contract], so model and oms are blocked\n");
     let mut breaches = Vec::new();
     for series in taken.series.iter().filter(|series| !series.verdict.is_kept()) {
-        for breach in series.verdict.breaches() {
+        for breach in &series.verdict.breaches {
             text.push_str(&format!("  {}  {breach}\n", series.series));
             breaches.push(json!({ "series": series.series.to_string(), "breach": breach.to_string() }));
         }
