@@ -137,7 +137,7 @@ fn alert(key: &str, severity: Severity) -> Alert {
         title: "kill switch <!channel>".to_owned(),
         text: String::new(),
         at,
-        fields: Vec::new(),
+        fields: BTreeMap::new(),
     }
 }
 

@@ -71,7 +71,7 @@ mod tests {
 
     fn alert(key: &str, severity: Severity, minute: i64) -> Alert {
         let at = Time::from_micros(0) + Span::from_secs(60 * minute);
-        Alert { key: key.to_owned(), severity, title: String::new(), text: String::new(), at, fields: Vec::new() }
+        Alert { key: key.to_owned(), severity, title: String::new(), text: String::new(), at, fields: BTreeMap::new() }
     }
 
     fn half_hour() -> Span {

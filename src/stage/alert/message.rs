@@ -1,9 +1,11 @@
 //! Alerts in words: which notices people are told of, how severe each is, and what it says.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::config::Severity;
-use crate::domain::{Symbol, Time};
+use crate::domain::{ClientOrderId, Symbol, Time};
 use crate::notify::Message;
 use crate::risk::{Refusal, Trip};
 use crate::telemetry::event::symbol_name;
@@ -18,9 +20,10 @@ pub struct Alert {
     pub title: String,
     pub text: String,
     /// When it happened, in the time of the run.
+    #[serde(with = "instant")]
     pub at: Time,
-    /// Particulars, in the order they are shown.
-    pub fields: Vec<(String, String)>,
+    /// Particulars by name.
+    pub fields: BTreeMap<String, String>,
 }
 
 impl Alert {
@@ -30,47 +33,43 @@ impl Alert {
         let name = |index| symbol_name(symbols, index);
         match *notice {
             Notice::Killed { trip, had_position } => killed(&trip, had_position),
-            Notice::OrderDenied { order, symbol, at, refusal } => {
-                denied(&name(symbol), at, &refusal).with("order", order.to_string())
-            }
+            Notice::OrderDenied { order, symbol, at, refusal } => denied(&name(symbol), at, &refusal, order),
             Notice::OrderRejected { order, symbol, at, reason } => {
-                let symbol = name(symbol);
-                let title = format!("the venue rejected an order of {symbol}");
-                Self::new(format!("order-rejected/{symbol}/{}", reason.name()), Severity::Warning, title, at)
-                    .saying("The venue would not take an order that our own gate had approved.")
+                let (symbol, reason) = (name(symbol), reason.name());
+                Self::new(format!("rejected/{symbol}/{reason}"), Severity::Warning, "order rejected by the venue", at)
+                    .saying(format!("{symbol} {order}: {reason}"))
                     .with("symbol", symbol)
-                    .with("reason", reason.name().to_owned())
                     .with("order", order.to_string())
+                    .with("reason", reason.to_owned())
             }
             Notice::BarGap { symbol, at, missing } => {
                 let symbol = name(symbol);
-                Self::new(format!("bar-gap/{symbol}"), Severity::Warning, format!("bars of {symbol} are missing"), at)
-                    .saying("The model saw a hole in its input.")
+                Self::new(format!("gap/{symbol}"), Severity::Warning, "bars are missing", at)
+                    .saying(format!("{symbol}: {missing} bars are missing before {at}"))
                     .with("symbol", symbol)
                     .with("missing", missing.to_string())
             }
             Notice::Dust { symbol, at, qty } => {
                 let symbol = name(symbol);
-                let title = format!("a rest of {symbol} cannot be sold");
-                Self::new(format!("dust/{symbol}"), Severity::Info, title, at)
-                    .saying("What is left of the position is below what the venue trades.")
+                Self::new(format!("dust/{symbol}"), Severity::Info, "a rest is too small to sell", at)
+                    .saying(format!("{symbol}: {qty} is left and too small to sell; it counts as flat"))
                     .with("symbol", symbol)
                     .with("quantity", qty.to_string())
             }
         }
     }
 
-    fn new(key: String, severity: Severity, title: String, at: Time) -> Self {
-        Self { key, severity, title, text: String::new(), at, fields: Vec::new() }
+    fn new(key: String, severity: Severity, title: &str, at: Time) -> Self {
+        Self { key, severity, title: title.to_owned(), text: String::new(), at, fields: BTreeMap::new() }
     }
 
-    fn saying(mut self, text: &str) -> Self {
-        text.clone_into(&mut self.text);
+    fn saying(mut self, text: String) -> Self {
+        self.text = text;
         self
     }
 
     fn with(mut self, name: &str, value: String) -> Self {
-        self.fields.push((name.to_owned(), value));
+        self.fields.insert(name.to_owned(), value);
         self
     }
 
@@ -81,36 +80,56 @@ impl Alert {
             severity: self.severity,
             title: self.title.clone(),
             text: self.text.clone(),
-            fields: self.fields.clone(),
+            fields: self.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             at: self.at,
         }
+    }
+}
+
+/// Instants as people read them: these lines are looked at more often than computed with.
+mod instant {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::Time;
+
+    pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(time)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
 fn killed(trip: &Trip, had_position: bool) -> Alert {
     let cause = trip.cause.name();
     let until = match trip.paused_until {
-        Some(until) => format!("No new exposure before {until}."),
-        None => "Trading is halted until a person resumes it.".to_owned(),
+        Some(until) => format!("paused until {until}"),
+        None => "halted until a person resumes".to_owned(),
     };
     let position = match (had_position, trip.flatten) {
-        (false, _) => "There is no position.",
-        (true, true) => "The position is being closed.",
-        (true, false) => "The position stays open.",
+        (false, _) => "",
+        (true, true) => ", positions are being closed",
+        (true, false) => ", positions stay open",
     };
-    Alert::new(format!("kill/{cause}"), Severity::Critical, format!("kill switch tripped: {cause}"), trip.at)
-        .saying(&format!("{until} {position}"))
-        .with("drawdown", format!("{:.2} %", 100.0 * trip.drawdown()))
-        .with("equity", format!("{:.2}", trip.equity))
-        .with("high_water_mark", format!("{:.2}", trip.high_water_mark))
+    let (equity, mark, drawdown) = (trip.equity, trip.high_water_mark, trip.drawdown() * 100.0);
+    Alert::new(format!("kill/{cause}"), Severity::Critical, "kill switch: drawdown limit reached", trip.at)
+        .saying(format!("equity {equity:.2} is {drawdown:.2} % below the high-water mark {mark:.2}; {until}{position}"))
+        .with("cause", cause.to_owned())
+        .with("drawdown", format!("{drawdown:.2} %"))
+        .with("equity", format!("{equity:.2}"))
+        .with("high_water_mark", format!("{mark:.2}"))
 }
 
-fn denied(symbol: &str, at: Time, refusal: &Refusal) -> Alert {
+fn denied(symbol: &str, at: Time, refusal: &Refusal, order: ClientOrderId) -> Alert {
     let code = refusal.code();
     let (seen, allowed) = refusal.numbers();
-    Alert::new(format!("order-denied/{symbol}/{code}"), denial_severity(refusal), format!("order of {symbol} denied: {code}"), at)
-        .saying("The risk gate refused an order before it left.")
+    Alert::new(format!("denied/{symbol}/{code}"), denial_severity(refusal), "order denied by the risk gate", at)
+        .saying(format!("{symbol} {order}: {refusal}"))
         .with("symbol", symbol.to_owned())
+        .with("order", order.to_string())
         .with("seen", seen)
         .with("allowed", allowed)
 }
@@ -147,7 +166,7 @@ fn denial_severity(refusal: &Refusal) -> Severity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ClientOrderId, Money, SymbolIndex};
+    use crate::domain::{Money, SymbolIndex};
     use crate::risk::halt::HaltCause;
 
     fn at() -> Time {
@@ -166,15 +185,26 @@ mod tests {
         let trip = Trip { cause: HaltCause::DrawdownDaily, at: at(), equity, high_water_mark, flatten: true, paused_until: None };
         let alert = Alert::of(&Notice::Killed { trip, had_position: true }, &[]);
         assert_eq!((alert.key.as_str(), alert.severity), ("kill/drawdown-daily", Severity::Critical));
-        assert_eq!(alert.text, "Trading is halted until a person resumes it. The position is being closed.");
-        assert_eq!(alert.fields[0], ("drawdown".to_owned(), "3.00 %".to_owned()));
+        let then = "halted until a person resumes, positions are being closed";
+        assert_eq!(alert.text, format!("equity 97.00 is 3.00 % below the high-water mark 100.00; {then}"));
+        assert_eq!(alert.fields["drawdown"], "3.00 %");
+    }
+
+    #[test]
+    fn a_line_reads_back() {
+        let gap = Notice::BarGap { symbol: SymbolIndex(0), at: at(), missing: 3 };
+        let alert = Alert::of(&gap, &["BTC/USDT".parse().unwrap()]);
+        assert_eq!(alert.text, "BTC/USDT: 3 bars are missing before 2026-03-29T01:00:00Z");
+        let line = serde_json::to_string(&alert).unwrap();
+        assert!(line.contains(r#""at":"2026-03-29T01:00:00Z""#) && line.contains(r#""missing":"3""#), "{line}");
+        assert_eq!(serde_json::from_str::<Alert>(&line).unwrap(), alert);
     }
 
     #[test]
     fn denials_of_one_kind_have_one_key() {
         let symbols = ["BTC/USDT".parse().unwrap()];
         let (first, second) = (Alert::of(&denial(1), &symbols), Alert::of(&denial(2), &symbols));
-        assert_eq!(first.key, "order-denied/BTC/USDT/max-total-notional");
+        assert_eq!(first.key, "denied/BTC/USDT/max-total-notional");
         assert_eq!(first.key, second.key);
         assert_ne!(first.fields, second.fields, "the particulars name the order");
     }

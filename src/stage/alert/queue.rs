@@ -55,10 +55,11 @@ mod tests {
     use super::*;
     use crate::domain::Time;
     use Severity::{Critical, Info, Warning};
+    use std::collections::BTreeMap;
 
     fn alert(key: &str, severity: Severity) -> Arc<Alert> {
         let (key, at) = (key.to_owned(), Time::from_micros(0));
-        Arc::new(Alert { key, severity, title: String::new(), text: String::new(), at, fields: Vec::new() })
+        Arc::new(Alert { key, severity, title: String::new(), text: String::new(), at, fields: BTreeMap::new() })
     }
 
     #[test]

@@ -295,7 +295,9 @@ impl AlertHandle {
                 return Raised::Repeated;
             }
             Verdict::Tell { held_back: 0 } => {}
-            Verdict::Tell { held_back } => alert.fields.push(("repeats held back".to_owned(), held_back.to_string())),
+            Verdict::Tell { held_back } => {
+                alert.fields.insert("repeats_held_back".to_owned(), held_back.to_string());
+            }
         }
         let receivers = routing::receivers(&self.config.routes, alert.severity);
         let alert = Arc::new(alert);
