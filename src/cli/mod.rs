@@ -7,6 +7,7 @@
 //!
 //! Not here: anything a library user would miss.
 
+mod alerting;
 mod check;
 mod config;
 mod data;
@@ -14,6 +15,7 @@ pub mod exit;
 mod explain;
 pub mod output;
 mod replay;
+mod resume;
 mod run;
 pub mod select;
 pub mod summary;
@@ -22,11 +24,13 @@ mod work;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::domain::Time;
+use crate::telemetry::logging::{self, Logging};
 use exit::{Exit, Failure};
 
 /// Runs a quant trading pipeline declared in TOML: bars in, model, risk-gated orders, alerts.
@@ -70,6 +74,7 @@ pub enum ColorWhen {
 enum Verb {
     Run(run::Run),
     Replay(replay::Replay),
+    Resume(resume::Resume),
     Check(check::Check),
     Config(config::Config),
     Explain(explain::Explain),
@@ -82,7 +87,7 @@ pub struct Context {
     pub root: PathBuf,
     pub json: bool,
     pub quiet: bool,
-    pub clock: Box<dyn Clock>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Context {
@@ -97,11 +102,22 @@ impl Context {
             json: global.json,
             quiet: global.quiet,
             clock: match global.at {
-                Some(time) => Box::new(ManualClock(time)),
-                None => Box::new(SystemClock),
+                Some(time) => Arc::new(ManualClock(time)),
+                None => Arc::new(SystemClock),
             },
         }
     }
+}
+
+/// Log lines go to stderr; results have stdout to themselves.
+fn start_logging(context: &Context) -> Result<(), logging::LoggingError> {
+    let choice = anstream::AutoStream::choice(&std::io::stderr());
+    let settings = Logging {
+        json: context.json,
+        color: choice != anstream::ColorChoice::Never,
+        filter: if context.quiet { "error" } else { "warn" },
+    };
+    logging::start(settings, std::env::var(logging::FILTER_VARIABLE).ok().as_deref(), context.clock.clone())
 }
 
 /// Parses the command line, runs the verb, and turns its end into an exit code.
@@ -117,9 +133,13 @@ pub fn main() -> ExitCode {
         }
     };
     let context = Context::new(&cli.global);
+    if let Err(error) = start_logging(&context) {
+        return output::print_failure(&context, &Failure::new(Exit::Usage, error)).into();
+    }
     let end: Result<Exit, Failure> = match cli.verb {
         Verb::Run(verb) => verb.run(&context),
         Verb::Replay(verb) => verb.run(&context),
+        Verb::Resume(verb) => verb.run(&context),
         Verb::Check(verb) => verb.run(&context),
         Verb::Config(verb) => verb.run(&context),
         Verb::Explain(verb) => verb.run(&context),

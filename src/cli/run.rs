@@ -5,6 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Context;
+use super::alerting::Alerting;
 use super::exit::{Exit, Failure};
 use super::output::Report;
 use super::select::Select;
@@ -14,8 +15,10 @@ use crate::domain::{Columns, Time};
 use crate::profile::{Mode, Profile};
 use crate::runner::run::{Job, Report as Done, RunError, Session};
 use crate::runner::setup;
+use crate::stage::alert::Alert;
 use crate::stage::ingest::task::{Ingested, ingest};
 use crate::store::journal::{Journal, JournalError};
+use crate::telemetry::record::Notice;
 
 /// Run a pipeline once: take in the bars that have closed since the last run and trade them.
 ///
@@ -46,22 +49,38 @@ impl Run {
         if place.profile.stages().ingest {
             let taken = take_in(context, &place, session.watermark())?;
             if !taken.is_kept() {
-                return Ok(contract_broken(context, &place, &taken));
+                drop(session);
+                return contract_broken(context, &place, &mut journal, &taken);
             }
         }
         if !(place.profile.stages().model && place.profile.stages().oms) {
-            return Ok(nothing(context, &place, session.watermark(), "model or oms is disabled in the profile: nothing was traded"));
+            return Ok(nothing(
+                context,
+                &place,
+                session.watermark(),
+                "model or oms is disabled in the profile: nothing was traded",
+            ));
         }
         let columns = self.closed(context, &place, session.needs_from())?;
-        let has_new = |column: &Columns| column.open_time.last().is_some_and(|&t| session.watermark().is_none_or(|w| t > w.micros()));
+        let has_new =
+            |column: &Columns| column.open_time.last().is_some_and(|&t| session.watermark().is_none_or(|w| t > w.micros()));
         if !columns.iter().any(has_new) {
             return Ok(nothing(context, &place, session.watermark(), "nothing new"));
         }
         job.stamp.fingerprints.data = place.data_fingerprint(session.needs_from(), None)?;
         let bar = work::progress(context, "run", columns.iter().map(Columns::len).sum::<usize>() as u64);
-        let done = session.run(&job, &columns, &stop, |_| {}, |bars| bar.set_position(bars)).map_err(run_failure)?;
+        let alerting = Alerting::start(context, &place, session.journal())?;
+        let tell = |notice: &Notice| {
+            if let Some(alerting) = &alerting {
+                alerting.notice(notice);
+            }
+        };
+        let done = session.run(&job, &columns, &stop, tell, |bars| bar.set_position(bars)).map_err(run_failure);
         bar.finish_and_clear();
-        Ok(report(context, &place, &done))
+        // Also after a failure: what was raised before it is on its way.
+        let folder = done.as_ref().ok().map(|done| place.runs.join(&done.run));
+        let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(&mut journal, folder.as_deref()))?;
+        Ok(report(context, &place, &done?, told))
     }
 
     /// Bars that have closed by now.
@@ -93,7 +112,8 @@ fn take_in(context: &Context, place: &Workplace, watermark: Option<Time>) -> Res
 }
 
 /// The data does not keep its contract: the stages that need it are blocked.
-fn contract_broken(context: &Context, place: &Workplace, taken: &Ingested) -> Exit {
+fn contract_broken(context: &Context, place: &Workplace, journal: &mut Journal, taken: &Ingested) -> Result<Exit, Failure> {
+    let alerting = Alerting::start(context, place, journal)?;
     let mut report = Report { verb: "run", profile: Some(place.profile.name().to_owned()), ..Report::default() };
     report.mode = Some(place.profile.mode().name().to_owned());
     let mut text = String::from("ingest failed: the data breaks [stage.ingest.contract], so model and oms are blocked\n");
@@ -102,17 +122,27 @@ fn contract_broken(context: &Context, place: &Workplace, taken: &Ingested) -> Ex
         for breach in &series.verdict.breaches {
             text.push_str(&format!("  {}  {breach}\n", series.series));
             breaches.push(json!({ "series": series.series.to_string(), "breach": breach.to_string() }));
+            if let Some(alerting) = &alerting {
+                alerting.raise(Alert::contract_broken(
+                    series.series.symbol(),
+                    breach.code(),
+                    &breach.to_string(),
+                    context.clock.now(),
+                ));
+            }
         }
     }
     text.push_str("nothing was traded; the watermark stands where it was\n");
     report.text = text;
     report.data = json!({ "ingest": "failed", "model": "blocked", "oms": "blocked", "breaches": breaches });
     report.next.push("tidegate data check".to_owned());
-    report.print(context, Exit::CheckFailed)
+    report.warnings = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(journal, None))?;
+    Ok(report.print(context, Exit::CheckFailed))
 }
 
 fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &str) -> Exit {
-    let until = watermark.map_or_else(|| "no bar has been traded yet".to_owned(), |w| format!("traded up to the bar of {}", minute(w)));
+    let until =
+        watermark.map_or_else(|| "no bar has been traded yet".to_owned(), |w| format!("traded up to the bar of {}", minute(w)));
     let report = Report {
         verb: "run",
         profile: Some(place.profile.name().to_owned()),
@@ -124,7 +154,7 @@ fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &
     report.print(context, Exit::Done)
 }
 
-fn report(context: &Context, place: &Workplace, done: &Done) -> Exit {
+fn report(context: &Context, place: &Workplace, done: &Done, warnings: Vec<String>) -> Exit {
     let told = Told {
         title: format!("{} under {}, {}", place.plan.name(), place.profile.name(), place.profile.mode().name()),
         symbols: place.symbols(),
@@ -147,6 +177,7 @@ fn report(context: &Context, place: &Workplace, done: &Done) -> Exit {
         mode: Some(place.profile.mode().name().to_owned()),
         data,
         text: told.text(),
+        warnings,
         ..Report::default()
     };
     for run in &done.recovered {
@@ -175,7 +206,7 @@ fn report(context: &Context, place: &Workplace, done: &Done) -> Exit {
     report.print(context, exit)
 }
 
-fn journal_failure(error: JournalError) -> Failure {
+pub fn journal_failure(error: JournalError) -> Failure {
     match &error {
         JournalError::Locked(_) => {
             Failure::new(Exit::Locked, error).hint("wait for it to finish; two runs of one profile would trade twice")
@@ -188,8 +219,9 @@ fn journal_failure(error: JournalError) -> Failure {
 fn run_failure(error: RunError) -> Failure {
     match error {
         RunError::Journal(error) => journal_failure(error),
-        RunError::Restore(error) => Failure::new(Exit::Refused, error)
-            .hint("put the symbols back and let the positions close, or start a new account: move the profile's folder in runs/ away"),
+        RunError::Restore(error) => Failure::new(Exit::Refused, error).hint(
+            "put the symbols back and let the positions close, or start a new account: move the profile's folder in runs/ away",
+        ),
         other => Failure::from(other),
     }
 }

@@ -64,7 +64,10 @@ impl Told<'_> {
         }
         line("orders", sent);
         for (code, count) in &self.tally.refusals {
-            line(if Some(code) == self.tally.refusals.keys().next() { "refusals" } else { "" }, format!("{} {code}", grouped(*count)));
+            line(
+                if Some(code) == self.tally.refusals.keys().next() { "refusals" } else { "" },
+                format!("{} {code}", grouped(*count)),
+            );
         }
         line("fills", format!("{}, fees {:.2}, turnover {:.2} {}", grouped(*fills), fees, turnover, self.currency));
     }
@@ -131,7 +134,7 @@ pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (k, digit) in digits.chars().enumerate() {
-        if k > 0 && (digits.len() - k) % 3 == 0 {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -143,6 +143,6 @@ pub fn order_scope(profile: &str, pipeline: &str, mode: &str, symbol: &Symbol) -
 /// The id of a run that starts behind `watermark`: two runs from one standing would be the same run.
 #[must_use]
 pub fn run_id(profile: &str, pipeline: &str, first: Time) -> String {
-    let compact: String = first.to_string().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let compact: String = first.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
     format!("{compact}-{}", &short_hash([profile, pipeline, &first.to_string()])[..8])
 }

@@ -21,7 +21,7 @@ impl<'a> Moments<'a> {
 
     /// The next moment and its bars; `None` when every column has ended.
     #[inline]
-    pub fn next(&mut self) -> Option<(Time, &[(SymbolIndex, Bar)])> {
+    pub fn advance(&mut self) -> Option<(Time, &[(SymbolIndex, Bar)])> {
         let mut earliest = i64::MAX;
         for (column, &cursor) in self.columns.iter().zip(&self.cursors) {
             if let Some(&time) = column.open_time.get(cursor) {
@@ -63,7 +63,7 @@ mod tests {
         let mut moments = Moments::new(&all);
         let mut seen = Vec::new();
         assert_eq!(moments.left(), 5);
-        while let Some((time, bars)) = moments.next() {
+        while let Some((time, bars)) = moments.advance() {
             seen.push((time.micros(), bars.iter().map(|(s, _)| s.0).collect::<Vec<_>>()));
         }
         assert_eq!(seen, [(1, vec![0]), (2, vec![0, 1]), (3, vec![1]), (4, vec![0])]);

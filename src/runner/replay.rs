@@ -68,7 +68,7 @@ pub fn replay(
         }
     } else {
         let mut moments = Moments::new(columns);
-        while let Some((open_time, bars)) = moments.next() {
+        while let Some((open_time, bars)) = moments.advance() {
             if open_time < from {
                 bars.iter().for_each(|(symbol, bar)| trader.warm(*symbol, bar));
                 continue;

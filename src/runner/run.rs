@@ -103,6 +103,11 @@ impl<'a> Session<'a> {
     }
 
     #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        self.journal
+    }
+
+    #[must_use]
     pub const fn trader(&self) -> &Trader {
         &self.trader
     }
@@ -134,7 +139,7 @@ impl<'a> Session<'a> {
             self.watermark = Some(open_time);
             bars_done += bars.len() as u64;
             uncommitted += 1;
-            next = moments.next().map(|(time, bars)| (time, bars.to_vec()));
+            next = moments.advance().map(|(time, bars)| (time, bars.to_vec()));
             interrupted = next.is_some() && stop.load(Ordering::Relaxed);
             if uncommitted == COMMIT_EVERY || next.is_none() || interrupted {
                 out.records.notices.iter().for_each(&mut notify);
@@ -178,7 +183,7 @@ impl<'a> Session<'a> {
         moments: &mut Moments<'_>,
     ) -> Option<(Time, Vec<(crate::domain::SymbolIndex, crate::domain::Bar)>)> {
         loop {
-            let (time, bars) = moments.next()?;
+            let (time, bars) = moments.advance()?;
             if self.watermark.is_none_or(|watermark| time > watermark) {
                 return Some((time, bars.to_vec()));
             }

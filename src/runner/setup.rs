@@ -1,8 +1,8 @@
 //! From a profile and a plan to what the runner works on.
 
 use crate::domain::{Projection, Symbol};
-use crate::pipeline::plan::{PlanError, Record};
 use crate::pipeline::Plan;
+use crate::pipeline::plan::{PlanError, Record};
 use crate::profile::Profile;
 use crate::risk::Gate;
 use crate::stage::model::{BarField, Model};

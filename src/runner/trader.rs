@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Bar, Interval, Money, Symbol, SymbolIndex, Time};
 use crate::perf::Curve;
+use crate::risk::Halt;
 use crate::stage::model::features::Atr;
 use crate::stage::model::{BarField, Model, ModelConfig};
 use crate::stage::oms::{Advice, Desk, DeskConfig, DeskError, DeskState, Outbox};
@@ -61,6 +62,19 @@ pub struct TraderState {
     paper: PaperState,
     /// Begins with the first step.
     curve: Option<Curve>,
+}
+
+impl TraderState {
+    /// The latched halt, if trading is stopped.
+    #[must_use]
+    pub const fn halt(&self) -> Option<&Halt> {
+        self.desk.halt()
+    }
+
+    /// Clears halt and pause: a person's word.
+    pub fn resume(&mut self) {
+        self.desk.resume();
+    }
 }
 
 /// A snapshot does not fit the pipeline as it is now.

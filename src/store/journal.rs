@@ -37,6 +37,11 @@ CREATE TABLE event (
     body        TEXT NOT NULL
 ) STRICT;
 CREATE INDEX event_by_run ON event (run, kind, sequence);
+-- Small things that outlive a run: what has been told lately.
+CREATE TABLE kept (
+    name        TEXT PRIMARY KEY,
+    body        TEXT NOT NULL
+) STRICT;
 CREATE TABLE halt_log (
     sequence    INTEGER PRIMARY KEY,
     at          INTEGER NOT NULL,
@@ -196,16 +201,9 @@ impl Journal {
         records: &Records,
     ) -> Result<(), JournalError> {
         let wrong = self.sqlite();
-        let snapshot = serde_json::to_string(&standing.snapshot).expect("a snapshot holds no NaN and no odd keys");
         let transaction = self.db.transaction().map_err(&wrong)?;
         insert(&transaction, run, records).map_err(&wrong)?;
-        transaction
-            .execute(
-                "INSERT INTO watermark (pipeline, open_time, fingerprint, snapshot) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (pipeline) DO UPDATE SET open_time = ?2, fingerprint = ?3, snapshot = ?4",
-                params![pipeline, standing.watermark.micros(), standing.fingerprint, snapshot],
-            )
-            .map_err(&wrong)?;
+        stand(&transaction, pipeline, standing).map_err(&wrong)?;
         transaction.commit().map_err(&wrong)
     }
 
@@ -260,16 +258,62 @@ impl Journal {
         bodies.map(|body| self.parse(kind, &body.map_err(&wrong)?)).collect()
     }
 
-    /// Writes a halt, or its end, into the log with the reason a person gave.
+    /// A small thing kept from an earlier run.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn kept<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, JournalError> {
+        let row = self.db.query_row("SELECT body FROM kept WHERE name = ?1", [name], |row| row.get::<_, String>(0));
+        row.optional().map_err(self.sqlite())?.map(|text| self.parse(name, &text)).transpose()
+    }
+
+    /// Keeps a small thing for later runs.
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub fn log_halt(&mut self, at: Time, what: &str, reason: &str) -> Result<(), JournalError> {
-        self.db
-            .execute("INSERT INTO halt_log (at, what, reason) VALUES (?1, ?2, ?3)", params![at.micros(), what, reason])
-            .map(drop)
-            .map_err(self.sqlite())
+    pub fn keep<T: Serialize>(&mut self, name: &'static str, value: &T) -> Result<(), JournalError> {
+        let body = serde_json::to_string(value).expect("what is kept has text keys only");
+        let sql = "INSERT INTO kept (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = ?2";
+        self.db.execute(sql, params![name, body]).map(drop).map_err(self.sqlite())
     }
+
+    /// The pipelines that have an account here, each with its mode: `trend@paper`.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn accounts(&self) -> Result<Vec<String>, JournalError> {
+        let wrong = self.sqlite();
+        let mut statement = self.db.prepare("SELECT pipeline FROM watermark ORDER BY pipeline").map_err(&wrong)?;
+        let rows = statement.query_map([], |row| row.get(0)).map_err(&wrong)?;
+        rows.collect::<Result<_, _>>().map_err(&wrong)
+    }
+
+    /// Replaces a snapshot by hand and writes why, in one transaction.
+    ///
+    /// # Errors
+    /// When the journal cannot be written; nothing has changed then.
+    pub fn resume<S: Serialize>(
+        &mut self,
+        account: &str,
+        standing: &Standing<S>,
+        at: Time,
+        what: &str,
+        reason: &str,
+    ) -> Result<(), JournalError> {
+        let wrong = self.sqlite();
+        let transaction = self.db.transaction().map_err(&wrong)?;
+        stand(&transaction, account, standing).map_err(&wrong)?;
+        let sql = "INSERT INTO halt_log (at, what, reason) VALUES (?1, ?2, ?3)";
+        transaction.execute(sql, params![at.micros(), format!("{account}: {what}"), reason]).map_err(&wrong)?;
+        transaction.commit().map_err(&wrong)
+    }
+}
+
+fn stand<S: Serialize>(transaction: &Transaction<'_>, account: &str, standing: &Standing<S>) -> Result<(), rusqlite::Error> {
+    let snapshot = serde_json::to_string(&standing.snapshot).expect("a snapshot holds no NaN and no odd keys");
+    let sql = "INSERT INTO watermark (pipeline, open_time, fingerprint, snapshot) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (pipeline) DO UPDATE SET open_time = ?2, fingerprint = ?3, snapshot = ?4";
+    transaction.execute(sql, params![account, standing.watermark.micros(), standing.fingerprint, snapshot]).map(drop)
 }
 
 /// How a run ended.

@@ -172,7 +172,7 @@ fn orders(rows: &[OrderRow], names: Names<'_>) -> Table {
         .qty("filled_qty", rows.iter().map(|r| Some(r.filled_qty)))
         .money("filled_notional", rows.iter().map(|r| Some(r.filled_notional)))
         .money("fee", rows.iter().map(|r| Some(r.fees)))
-        .text("denied_code", rows.iter().map(|r| r.denied.as_ref().map(|refusal| refusal.code())))
+        .text("denied_code", rows.iter().map(|r| r.denied.as_ref().map(crate::risk::Refusal::code)))
         .text("rejected_reason", rows.iter().map(|r| r.rejected.map(crate::domain::RejectReason::name)))
 }
 

@@ -135,7 +135,7 @@ impl Paper {
         let step = self.config.instruments[order.intent.symbol.at()].qty_step;
         let qty = wanted.qty.min(room.truncate_to(step));
         if qty.is_positive() {
-            match self.book(order, Execution { qty, ..wanted }, open, at, qty == wanted.qty) {
+            match self.book(order, &Execution { qty, ..wanted }, open, at, qty == wanted.qty) {
                 Ok(()) => *room -= qty,
                 Err(reason) => {
                     self.reports.push(OrderReport::Rejected { id, at, reason });
@@ -177,8 +177,15 @@ impl Paper {
     }
 
     /// Moves cash and holdings, or says why they do not cover it.
-    fn book(&mut self, order: &mut Resting, execution: Execution, open: Price, at: Time, done: bool) -> Result<(), RejectReason> {
-        let Execution { price, qty, liquidity } = execution;
+    fn book(
+        &mut self,
+        order: &mut Resting,
+        execution: &Execution,
+        open: Price,
+        at: Time,
+        done: bool,
+    ) -> Result<(), RejectReason> {
+        let Execution { price, qty, liquidity } = *execution;
         let OrderIntent { id, symbol, side, purpose, .. } = order.intent;
         let rate = if liquidity == Liquidity::Maker { self.config.maker } else { self.config.taker };
         let fee = price.notional(qty).bps_ceil(rate);

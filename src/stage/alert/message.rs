@@ -59,6 +59,16 @@ impl Alert {
         }
     }
 
+    /// The data of `symbol` breaks its contract, so nothing is traded on it.
+    #[must_use]
+    pub fn contract_broken(symbol: &Symbol, code: &str, breach: &str, at: Time) -> Self {
+        let symbol = symbol.to_string();
+        Self::new(format!("contract/{symbol}/{code}"), Severity::Warning, "ingest failed: the data breaks its contract", at)
+            .saying(format!("{symbol}: {breach}; model and oms are blocked"))
+            .with("symbol", symbol)
+            .with("breach", code.to_owned())
+    }
+
     fn new(key: String, severity: Severity, title: &str, at: Time) -> Self {
         Self { key, severity, title: title.to_owned(), text: String::new(), at, fields: BTreeMap::new() }
     }

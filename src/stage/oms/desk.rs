@@ -58,6 +58,17 @@ impl DeskState {
         self.book.open.is_empty() && self.book.holdings.iter().all(|holding| holding.position.is_zero())
     }
 
+    /// The latched halt, if trading is stopped.
+    #[must_use]
+    pub const fn halt(&self) -> Option<&Halt> {
+        self.guard.standing_halt()
+    }
+
+    /// Clears halt and pause: a person's word.
+    pub fn resume(&mut self) {
+        self.guard.resume();
+    }
+
     /// Forgets the symbols of a flat account; it goes on with `symbols` others.
     pub fn reset_symbols(&mut self, symbols: usize) {
         assert!(self.is_flat(), "only a flat account can change its symbols");
@@ -166,11 +177,6 @@ impl Desk {
     #[must_use]
     pub const fn halt(&self) -> Option<&Halt> {
         self.state.guard.standing_halt()
-    }
-
-    /// Clears halt and pause: a person's word.
-    pub fn resume(&mut self) {
-        self.state.guard.resume();
     }
 
     /// Begins the moment whose bars open at `open_time`.

@@ -220,7 +220,7 @@ fn a_kill_sells_all_withdraws_bids_and_lets_nothing_in() {
     assert_eq!((tally.denied, tally.refusals["halted"]), (2, 2), "every denial counts");
     let denied = floor.rows.orders.iter().filter(|row| row.state == OrderState::Denied).count();
     assert_eq!(denied, 1, "and is written when it changes");
-    floor.desk.resume();
+    floor.desk.state.resume();
     floor.flat(79.0, long()).flat(79.0, Target::Hold);
     assert_eq!(floor.fills().last().unwrap().0, "buy");
 }

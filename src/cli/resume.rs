@@ -1,0 +1,73 @@
+//! `tidegate resume`: clears a latched halt, by a person with a reason.
+
+use anyhow::anyhow;
+use clap::Args;
+use serde_json::json;
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use super::output::Report;
+use super::run::journal_failure;
+use super::select::Select;
+use crate::domain::Time;
+use crate::runner::trader::TraderState;
+use crate::store::journal::Journal;
+
+/// Clear a halt: let the profile add exposure again.
+///
+/// The high-water marks of the day and the week restart at the last equity, or the same loss would halt it again at once.
+#[derive(Debug, Args)]
+pub struct Resume {
+    #[command(flatten)]
+    select: Select,
+    /// Why it is right to trade again; written into the log.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+impl Resume {
+    /// # Errors
+    /// When the profile is wrong, its journal is held or unreadable, or nothing is halted.
+    pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        let reason = self.reason.trim();
+        if reason.is_empty() {
+            return Err(Failure::new(Exit::Usage, anyhow!("the reason is empty")).hint("say what was found and mended"));
+        }
+        let (profile, _, _) = self.select.load(context)?;
+        let folder = context.root.join(&profile.storage().runs).join(profile.name());
+        if !folder.join("state.db").exists() {
+            return Err(Failure::new(Exit::Failed, anyhow!("profile {} has not run yet: nothing is halted", profile.name())));
+        }
+        let mut journal = Journal::open(&folder).map_err(journal_failure)?;
+        let now = context.clock.now();
+        let mut resumed = Vec::new();
+        for account in journal.accounts()? {
+            if let Some(told) = resume(&mut journal, &account, now, reason)? {
+                resumed.push((account, told));
+            }
+        }
+        if resumed.is_empty() {
+            return Err(Failure::new(Exit::Failed, anyhow!("nothing is halted under {}", profile.name())));
+        }
+        let lines = resumed.iter().map(|(account, halt)| format!("{account}: trading again; it was {halt}\n"));
+        let report = Report {
+            verb: "resume",
+            profile: Some(profile.name().to_owned()),
+            mode: Some(profile.mode().name().to_owned()),
+            text: lines.collect(),
+            data: json!({ "resumed": resumed.iter().map(|(account, _)| account).collect::<Vec<_>>(), "reason": reason }),
+            ..Report::default()
+        };
+        Ok(report.print(context, Exit::Done))
+    }
+}
+
+/// Clears one account's halt. Gives what it was, if there was one.
+fn resume(journal: &mut Journal, account: &str, now: Time, reason: &str) -> Result<Option<String>, Failure> {
+    let Some(mut standing) = journal.standing::<TraderState>(account)? else { return Ok(None) };
+    let Some(halt) = standing.snapshot.halt().copied() else { return Ok(None) };
+    standing.snapshot.resume();
+    let what = format!("halted by {} at {}", halt.cause.name(), halt.at);
+    journal.resume(account, &standing, now, &format!("resume after {what}"), reason)?;
+    Ok(Some(what))
+}
