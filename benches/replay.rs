@@ -17,8 +17,8 @@ use tidegate::stage::model::config::{CrossSignal, EmaCross, EmaSeed, Rule, Sizin
 use tidegate::stage::oms::DeskConfig;
 use tidegate::stage::oms::config::{OmsConfig, OrderStyle, SizedIn};
 use tidegate::store::Lake;
-use tidegate::store::record::{Names, encode};
-use tidegate::telemetry::record::RecordMode;
+use tidegate::store::record::{Encoded, Tables};
+use tidegate::telemetry::record::{RecordMode, Records};
 use tidegate::venue::paper::PaperConfig;
 
 const MINUTES: usize = 1_051_200;
@@ -163,7 +163,19 @@ fn bare(columns: &Columns) -> (u64, f64) {
 }
 
 fn run(config: &TraderConfig, columns: &[Columns]) -> Outcome {
-    replay(config.clone(), columns, None, &AtomicBool::new(false), |_| {}).unwrap()
+    replay(config.clone(), columns, None, &AtomicBool::new(false), |_, _| {}).unwrap()
+}
+
+/// A replay that encodes its record on the way, as the command does.
+fn recorded(config: &TraderConfig, columns: &[Columns]) -> Vec<Encoded> {
+    let mut tables = Tables::new(&[symbol(0)], &["ema_fast".to_owned(), "ema_slow".to_owned()]).unwrap();
+    let sink = |records: &mut Records, _| {
+        tables.append(records).unwrap();
+        records.clear();
+    };
+    let outcome = replay(config.clone(), columns, None, &AtomicBool::new(false), sink).unwrap();
+    tables.append(&outcome.records).unwrap();
+    tables.finish().unwrap()
 }
 
 /// The best of some runs.
@@ -195,8 +207,7 @@ fn one_symbol() {
     let base = best(|| bare(&columns[0]));
     line("bare loop, in memory", base, MINUTES, base);
     line("replay, in memory", best(|| run(&config, &columns)), MINUTES, base);
-    let names = Names { symbols: &[symbol(0)], features: &["ema_fast", "ema_slow"] };
-    line("record of that replay, encoded", best(|| encode(&outcome.records, names).unwrap()), MINUTES, base);
+    line("replay, in memory, with its record encoded", best(|| recorded(&config, &columns)), MINUTES, base);
 
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open(folder.path()).unwrap();
@@ -206,7 +217,7 @@ fn one_symbol() {
     let needed = Projection::OPEN | Projection::CLOSE | Projection::VOLUME;
     let read = || lake.read(&series, None, None, needed).unwrap();
     line("lake, the columns a replay needs", best(read), MINUTES, base);
-    line("lake to record", best(|| encode(&run(&config, &[read()]).records, names).unwrap()), MINUTES, base);
+    line("lake to record", best(|| recorded(&config, &[read()])), MINUTES, base);
 }
 
 fn many_symbols() {

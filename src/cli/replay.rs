@@ -10,11 +10,12 @@ use super::select::Select;
 use super::summary::{Told, minute};
 use super::work::{self, Workplace, ingest_failure, lake_failure};
 use crate::domain::{Columns, Time};
-use crate::runner::folder::{self, Figures, Stamp, short_hash};
+use crate::runner::folder::{Figures, Recording, Stamp, short_hash};
 use crate::runner::replay::{Outcome, replay};
-use crate::runner::{notices, setup};
+use crate::runner::setup;
 use crate::stage::ingest::task::ingest;
 use crate::store::LakeError;
+use crate::telemetry::record::Records;
 
 /// Back-test a pipeline over the lake, in isolated state.
 ///
@@ -59,10 +60,22 @@ impl Replay {
         let whole = columns.iter().map(Columns::len).sum::<usize>() as u64;
         let bar = work::progress(context, "replay", whole);
         let stop = work::stop_on_signal()?;
-        let outcome = replay(place.trader.clone(), &columns, self.from, &stop, |done| bar.set_position(done))?;
+        let data = place.data_fingerprint(None, self.to)?;
+        let mut recording = Recording::new(self.stamp(&place, data))?;
+        let mut taken = Ok(());
+        let sink = |records: &mut Records, done| {
+            bar.set_position(done);
+            if self.no_record {
+                records.clear();
+            } else if taken.is_ok() {
+                taken = recording.take(records);
+            }
+        };
+        let outcome = replay(place.trader.clone(), &columns, self.from, &stop, sink)?;
         bar.finish_and_clear();
+        taken?;
         drop(columns);
-        self.report(context, &place, &outcome)
+        self.report(context, &place, outcome, recording)
     }
 
     /// On a lake without any bars of the pipeline, takes them from its source first: a new user's first command works.
@@ -101,23 +114,17 @@ impl Replay {
         Err(failure.hint("`tidegate data ls` shows what is there; `tidegate data import FILE` adds bars"))
     }
 
-    fn report(&self, context: &Context, place: &Workplace, outcome: &Outcome) -> Result<Exit, Failure> {
-        let data = place.data_fingerprint(None, self.to)?;
-        let stamp = self.stamp(place, data);
-        let folder = place.runs.join(&stamp.run);
-        let state = if outcome.interrupted { "interrupted" } else { "done" };
+    fn report(
+        &self,
+        context: &Context,
+        place: &Workplace,
+        mut outcome: Outcome,
+        mut recording: Recording,
+    ) -> Result<Exit, Failure> {
+        let folder = place.runs.join(&recording.stamp().run);
         if !self.no_record {
-            let figures = Figures {
-                state: state.to_owned(),
-                from: outcome.summary.as_ref().map(|s| s.from.to_string()),
-                to: outcome.summary.as_ref().map(|s| s.to.to_string()),
-                bars: outcome.bars,
-                kills: outcome.kills,
-                tally: outcome.tally.clone(),
-                summary: outcome.summary.clone(),
-            };
-            let alerts = notices::lines(&outcome.records.notices, place.plan.symbols());
-            folder::write(&folder, &stamp, &figures, &outcome.records, &alerts)?;
+            recording.take(&mut outcome.records)?;
+            recording.write(&folder, &figures(&outcome))?;
         }
         let told = Told {
             title: format!("replay of {} under {} on the paper venue", place.plan.name(), place.profile.name()),
@@ -154,5 +161,17 @@ impl Replay {
         let prints = &stamp.fingerprints;
         let hash = short_hash([&prints.profile, &prints.pipeline, &prints.data, &prints.binary, &range].map(String::as_str));
         Stamp { run: format!("replay-{}-{}", stamp.pipeline, &hash[..12]), mode: "replay".to_owned(), ..stamp }
+    }
+}
+
+fn figures(outcome: &Outcome) -> Figures {
+    Figures {
+        state: if outcome.interrupted { "interrupted" } else { "done" }.to_owned(),
+        from: outcome.summary.as_ref().map(|s| s.from.to_string()),
+        to: outcome.summary.as_ref().map(|s| s.to.to_string()),
+        bars: outcome.bars,
+        kills: outcome.kills,
+        tally: outcome.tally.clone(),
+        summary: outcome.summary.clone(),
     }
 }

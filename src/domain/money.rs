@@ -39,7 +39,9 @@ fn product(a: i128, b: i128) -> i128 {
 
 /// Quotient rounded toward positive infinity; `divisor` is positive.
 fn div_ceil(dividend: i128, divisor: i128) -> i128 {
-    dividend.div_euclid(divisor) + i128::from(dividend.rem_euclid(divisor) != 0)
+    let floor = dividend.div_euclid(divisor);
+    // Multiplying back is cheaper than a second division of 128 bits.
+    floor + i128::from(floor * divisor != dividend)
 }
 
 macro_rules! fixed_point {
@@ -76,6 +78,13 @@ macro_rules! fixed_point {
             #[must_use]
             pub const fn abs(self) -> Self {
                 Self(self.0.abs())
+            }
+
+            /// Is this more than `fraction` of `whole`? Exact, and without a division.
+            #[inline]
+            #[must_use]
+            pub fn exceeds(self, fraction: Fraction, whole: Self) -> bool {
+                product(self.0, PPB_PER_WHOLE) > product(whole.0, i128::from(fraction.0))
             }
 
             /// `fraction` of this, rounded down.

@@ -228,13 +228,13 @@ fn price_collar(gate: &Gate, intent: &OrderIntent, _: &View<'_>) -> Option<Refus
         return Some(refusal);
     }
     let distance = (price - reference).abs();
-    (distance > reference.fraction_floor(max)).then_some(refusal)
+    distance.exceeds(max, reference).then_some(refusal)
 }
 
 fn reference_moved(gate: &Gate, intent: &OrderIntent, view: &View<'_>) -> Option<Refusal> {
     let (from, to, max) = (view.previous_close?, intent.reference, gate.rules.max_reference_move);
     let distance = (to - from).abs();
-    (distance > from.fraction_floor(max)).then_some(Refusal::ReferenceMoved { from, to, max })
+    distance.exceeds(max, from).then_some(Refusal::ReferenceMoved { from, to, max })
 }
 
 fn lot_or_tick(_: &Gate, intent: &OrderIntent, view: &View<'_>) -> Option<Refusal> {
@@ -274,9 +274,8 @@ fn max_daily_turnover(gate: &Gate, intent: &OrderIntent, view: &View<'_>) -> Opt
 }
 
 fn max_participation(gate: &Gate, intent: &OrderIntent, view: &View<'_>) -> Option<Refusal> {
-    let max = view.bar_volume.fraction_floor(gate.limits.max_participation);
-    let qty = intent.quantity();
-    (qty > max).then_some(Refusal::MaxParticipation { qty, max })
+    let (qty, share) = (intent.quantity(), gate.limits.max_participation);
+    qty.exceeds(share, view.bar_volume).then(|| Refusal::MaxParticipation { qty, max: view.bar_volume.fraction_floor(share) })
 }
 
 fn max_open_orders(gate: &Gate, _: &OrderIntent, view: &View<'_>) -> Option<Refusal> {

@@ -9,8 +9,10 @@ use crate::domain::{Symbol, Time};
 use crate::perf::Summary;
 use crate::stage::oms::Tally;
 use crate::store::disk::{Disk, hex};
-use crate::store::record::{Names, SCHEMA_VERSION, encode};
+use crate::store::record::{SCHEMA_VERSION, Tables};
 use crate::telemetry::record::Records;
+
+use super::notices;
 
 /// What this program was built from.
 pub const BUILD: &str = env!("TIDEGATE_BUILD");
@@ -87,27 +89,59 @@ pub enum FolderError {
     Encode(#[from] parquet::errors::ParquetError),
 }
 
-/// Writes the whole folder of a run; the manifest comes last, so that a folder with a manifest is complete.
-///
-/// # Errors
-/// When a table cannot be encoded or a file cannot be written; files written before stay, without a manifest.
-pub fn write(folder: &Path, stamp: &Stamp, figures: &Figures, records: &Records, alerts: &str) -> Result<(), FolderError> {
-    let disk = Disk::default();
-    let failed = |source| FolderError::Write { path: folder.to_owned(), source };
-    // A manifest of an earlier writing must not vouch for files that are being replaced.
-    disk.remove(&folder.join(MANIFEST)).map_err(failed)?;
-    let features: Vec<&str> = stamp.features.iter().map(String::as_str).collect();
-    let mut files = BTreeMap::new();
-    for table in encode(records, Names { symbols: &stamp.symbols, features: &features })? {
-        let sha256 = put(&disk, folder, table.name, &table.bytes).map_err(failed)?;
-        files.insert(table.name.to_owned(), FileEntry { rows: table.rows, sha256 });
+/// The record of a run while it grows.
+pub struct Recording {
+    stamp: Stamp,
+    tables: Tables,
+    alerts: String,
+}
+
+impl Recording {
+    /// # Errors
+    /// When the tables cannot be laid out.
+    pub fn new(stamp: Stamp) -> Result<Self, FolderError> {
+        let tables = Tables::new(&stamp.symbols, &stamp.features)?;
+        Ok(Self { stamp, tables, alerts: String::new() })
     }
-    let sha256 = put(&disk, folder, "alerts.jsonl", alerts.as_bytes()).map_err(failed)?;
-    files.insert("alerts.jsonl".to_owned(), FileEntry { rows: alerts.lines().count(), sha256 });
-    let manifest = Manifest { schema: SCHEMA_VERSION, tidegate: env!("CARGO_PKG_VERSION"), stamp, figures, files };
-    let text = serde_json::to_string_pretty(&manifest).expect("a manifest has text keys only");
-    put(&disk, folder, MANIFEST, text.as_bytes()).map_err(failed)?;
-    Ok(())
+
+    #[must_use]
+    pub const fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+
+    /// Encodes the rows and empties them.
+    ///
+    /// # Errors
+    /// When a row cannot be encoded.
+    pub fn take(&mut self, records: &mut Records) -> Result<(), FolderError> {
+        self.tables.append(records)?;
+        self.alerts.push_str(&notices::lines(&records.notices, &self.stamp.symbols));
+        records.clear();
+        Ok(())
+    }
+
+    /// Writes the whole folder; the manifest comes last, so that a folder with a manifest is complete.
+    ///
+    /// # Errors
+    /// When a file cannot be written; files written before stay, without a manifest.
+    pub fn write(self, folder: &Path, figures: &Figures) -> Result<(), FolderError> {
+        let disk = Disk::default();
+        let failed = |source| FolderError::Write { path: folder.to_owned(), source };
+        // A manifest of an earlier writing must not vouch for files that are being replaced.
+        disk.remove(&folder.join(MANIFEST)).map_err(failed)?;
+        let mut files = BTreeMap::new();
+        for table in self.tables.finish()? {
+            let sha256 = put(&disk, folder, table.name, &table.bytes).map_err(failed)?;
+            files.insert(table.name.to_owned(), FileEntry { rows: table.rows, sha256 });
+        }
+        let sha256 = put(&disk, folder, "alerts.jsonl", self.alerts.as_bytes()).map_err(failed)?;
+        files.insert("alerts.jsonl".to_owned(), FileEntry { rows: self.alerts.lines().count(), sha256 });
+        let manifest =
+            Manifest { schema: SCHEMA_VERSION, tidegate: env!("CARGO_PKG_VERSION"), stamp: &self.stamp, figures, files };
+        let text = serde_json::to_string_pretty(&manifest).expect("a manifest has text keys only");
+        put(&disk, folder, MANIFEST, text.as_bytes()).map_err(failed)?;
+        Ok(())
+    }
 }
 
 /// Name of the file that makes a folder complete.

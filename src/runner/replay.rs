@@ -10,8 +10,8 @@ use crate::telemetry::record::Records;
 use super::moments::Moments;
 use super::trader::{Trader, TraderConfig};
 
-/// Moments between two calls of the progress function.
-const PROGRESS_EVERY: u64 = 1 << 16;
+/// Moments between two calls of the sink. Fixed, because it divides the record: the same replay gives the same bytes.
+const SINK_EVERY: u64 = 1 << 15;
 
 /// What a replay came to.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct Outcome {
     pub halted: bool,
     /// Bars traded, all symbols together.
     pub bars: u64,
+    /// Rows since `sink` last took them.
     pub records: Records,
     pub feature_names: Vec<&'static str>,
     /// It was stopped before the end.
@@ -31,7 +32,7 @@ pub struct Outcome {
 
 /// Replays `columns`, one for each symbol of the configuration. Bars that open before `from` only warm the models.
 ///
-/// `stop` is looked at after each moment; `progress` is given the bars done so far, now and then.
+/// `stop` is looked at after each moment. Now and then `sink` is given the rows so far, to take or to leave, and the bars done.
 ///
 /// # Errors
 /// When the venue reports what cannot be.
@@ -40,7 +41,7 @@ pub fn replay(
     columns: &[Columns],
     from: Option<Time>,
     stop: &AtomicBool,
-    mut progress: impl FnMut(u64),
+    mut sink: impl FnMut(&mut Records, u64),
 ) -> Result<Outcome, DeskError> {
     assert_eq!(columns.len(), config.desk.instruments.len(), "one column for each symbol");
     let mut trader = Trader::new(config);
@@ -58,8 +59,8 @@ pub fn replay(
             }
             trader.step(bar.open_time, &[(first, bar)], &mut out)?;
             bars_done += 1;
-            if bars_done % PROGRESS_EVERY == 0 {
-                progress(bars_done);
+            if bars_done % SINK_EVERY == 0 {
+                sink(&mut out.records, bars_done);
             }
             if stop.load(Ordering::Relaxed) {
                 interrupted = true;
@@ -76,8 +77,8 @@ pub fn replay(
             trader.step(open_time, bars, &mut out)?;
             bars_done += bars.len() as u64;
             moments_done += 1;
-            if moments_done % PROGRESS_EVERY == 0 {
-                progress(bars_done);
+            if moments_done % SINK_EVERY == 0 {
+                sink(&mut out.records, bars_done);
             }
             if stop.load(Ordering::Relaxed) {
                 interrupted = true;

@@ -6,15 +6,14 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::domain::{Columns, Symbol, Time};
+use crate::domain::{Columns, Time};
 use crate::perf::Summary;
 use crate::stage::oms::{DeskError, Outbox, Tally};
 use crate::store::journal::{Journal, JournalError, RunState, Standing};
 use crate::telemetry::record::{Notice, Records};
 
-use super::folder::{self, Figures, FolderError, Stamp};
+use super::folder::{self, Figures, FolderError, Recording, Stamp};
 use super::moments::Moments;
-use super::notices;
 use super::trader::{RestoreError, Trader, TraderConfig, TraderState};
 
 /// Moments between two commits.
@@ -66,7 +65,6 @@ pub struct Session<'a> {
     trader: Trader,
     watermark: Option<Time>,
     fingerprint: String,
-    symbols: Vec<Symbol>,
     /// The models are new or changed: they must see the bars up to the watermark first.
     cold: bool,
 }
@@ -78,7 +76,6 @@ impl<'a> Session<'a> {
     /// When the journal cannot be read, or its state does not fit the pipeline any more.
     pub fn open(journal: &'a mut Journal, runs: &'a Path, job: &Job) -> Result<Self, RunError> {
         let fingerprint = job.trader.fingerprint();
-        let symbols = job.stamp.symbols.clone();
         let standing = journal.standing::<TraderState>(&job.stamp.standing())?;
         let (trader, watermark, cold) = match standing {
             None => (Trader::new(job.trader.clone()), None, false),
@@ -87,7 +84,7 @@ impl<'a> Session<'a> {
                 (Trader::restore(job.trader.clone(), standing.snapshot, cold)?, Some(standing.watermark), cold)
             }
         };
-        Ok(Self { journal, runs, trader, watermark, fingerprint, symbols, cold })
+        Ok(Self { journal, runs, trader, watermark, fingerprint, cold })
     }
 
     /// Open time of the last moment that was traded; `None` before the first run.
@@ -217,8 +214,9 @@ impl<'a> Session<'a> {
             tally: report.tally.clone(),
             summary: report.summary.clone(),
         };
-        let alerts = notices::lines(&records.notices, &self.symbols);
-        folder::write(&self.runs.join(&stamp.run), stamp, &figures, &records, &alerts)?;
+        let mut recording = Recording::new(stamp.clone())?;
+        recording.take(&mut records)?;
+        recording.write(&self.runs.join(&stamp.run), &figures)?;
         Ok(self.journal.end(&stamp.run, state)?)
     }
 
@@ -226,7 +224,7 @@ impl<'a> Session<'a> {
     fn recover(&mut self) -> Result<Vec<String>, RunError> {
         let mut recovered = Vec::new();
         for (run, manifest) in self.journal.cut_off()? {
-            let records = self.journal.records(Some(&run))?;
+            let mut records = self.journal.records(Some(&run))?;
             if records.is_empty() {
                 self.journal.forget(&run)?;
                 continue;
@@ -241,8 +239,9 @@ impl<'a> Session<'a> {
                 tally: self.trader.desk().tally().clone(),
                 summary: self.trader.curve().map(Summary::of),
             };
-            let alerts = notices::lines(&records.notices, &stamp.symbols);
-            folder::write(&self.runs.join(&run), &stamp, &figures, &records, &alerts)?;
+            let mut recording = Recording::new(stamp)?;
+            recording.take(&mut records)?;
+            recording.write(&self.runs.join(&run), &figures)?;
             self.journal.end(&run, RunState::Interrupted)?;
             recovered.push(run);
         }

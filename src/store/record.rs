@@ -3,18 +3,20 @@
 //! Money, prices and quantities are decimal128(38, 18), times are timestamp[us, UTC], names are text: any tool reads them. The
 //! same rows give the same bytes.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Decimal128Array, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, Decimal128Array, Float64Array, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray};
 use arrow::datatypes::{Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 
 use crate::domain::money::{MONEY_SCALE, PRICE_SCALE, QTY_SCALE};
-use crate::domain::{Money, OrderKind, Price, Qty, Side, Size, Symbol, SymbolIndex, Target, Time, decimal::pow10};
+use crate::domain::{ClientOrderId, Money, OrderKind, Price, Qty, Side, Size, Symbol, Target, Time, decimal::pow10};
 use crate::telemetry::record::{Decision, EquityRow, FillRow, OrderRow, Records, RefusalRow};
 
 /// Version of the tables' columns.
@@ -22,16 +24,9 @@ pub const SCHEMA_VERSION: &str = "1";
 const PRECISION: u8 = 38;
 
 /// What turns the rows' indices into names.
-#[derive(Debug, Clone, Copy)]
-pub struct Names<'a> {
-    pub symbols: &'a [Symbol],
-    pub features: &'a [&'a str],
-}
-
-impl Names<'_> {
-    fn symbol(&self, index: SymbolIndex) -> String {
-        self.symbols.get(index.at()).map_or_else(String::new, ToString::to_string)
-    }
+struct Names {
+    symbols: Vec<String>,
+    features: Vec<String>,
 }
 
 /// A table encoded as a file.
@@ -42,30 +37,104 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
 }
 
-/// Encodes every table of a record; an empty table is a file with no rows.
+/// Encodes the tables of a record as its rows come, so that a long run holds its record packed.
 ///
-/// # Errors
-/// What the encoder says.
-pub fn encode(records: &Records, names: Names<'_>) -> Result<Vec<Encoded>, ParquetError> {
-    Ok(vec![
-        decisions(&records.decisions, names).encode("decisions.parquet")?,
-        orders(&records.orders, names).encode("orders.parquet")?,
-        refusals(&records.refusals, names).encode("refusals.parquet")?,
-        fills(&records.fills, names).encode("fills.parquet")?,
-        equity(&records.equity).encode("equity.parquet")?,
-    ])
+/// The bytes depend on how the rows were divided; the caller divides the same run always alike.
+pub struct Tables {
+    names: Names,
+    decisions: Encoder,
+    orders: Encoder,
+    refusals: Encoder,
+    fills: Encoder,
+    equity: Encoder,
+}
+
+impl Tables {
+    /// Tables for rows of these symbols, with a column for each feature of a decision.
+    ///
+    /// # Errors
+    /// What the encoder says.
+    pub fn new(symbols: &[Symbol], features: &[String]) -> Result<Self, ParquetError> {
+        let names = Names { symbols: symbols.iter().map(ToString::to_string).collect(), features: features.to_vec() };
+        Ok(Self {
+            decisions: Encoder::new("decisions.parquet", &decisions(&[], &names))?,
+            orders: Encoder::new("orders.parquet", &orders(&[], &names))?,
+            refusals: Encoder::new("refusals.parquet", &refusals(&[], &names))?,
+            fills: Encoder::new("fills.parquet", &fills(&[], &names))?,
+            equity: Encoder::new("equity.parquet", &equity(&[]))?,
+            names,
+        })
+    }
+
+    /// # Errors
+    /// What the encoder says.
+    pub fn append(&mut self, records: &Records) -> Result<(), ParquetError> {
+        self.decisions.append(decisions(&records.decisions, &self.names))?;
+        self.orders.append(orders(&records.orders, &self.names))?;
+        self.refusals.append(refusals(&records.refusals, &self.names))?;
+        self.fills.append(fills(&records.fills, &self.names))?;
+        self.equity.append(equity(&records.equity))
+    }
+
+    /// Every table; an empty one is a file with no rows.
+    ///
+    /// # Errors
+    /// What the encoder says.
+    pub fn finish(self) -> Result<Vec<Encoded>, ParquetError> {
+        [self.decisions, self.orders, self.refusals, self.fills, self.equity].into_iter().map(Encoder::finish).collect()
+    }
+}
+
+/// One table on its way.
+struct Encoder {
+    name: &'static str,
+    rows: usize,
+    writer: ArrowWriter<Vec<u8>>,
+}
+
+impl Encoder {
+    fn new(name: &'static str, empty: &Table) -> Result<Self, ParquetError> {
+        let mut properties = WriterProperties::builder()
+            .set_created_by("tidegate record".to_owned())
+            // Money hardly ever repeats; names do, and ask for a dictionary below.
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+            .set_key_value_metadata(Some(vec![KeyValue::new("tidegate.schema".to_owned(), SCHEMA_VERSION.to_owned())]));
+        for column in &empty.repeating {
+            properties = properties.set_column_dictionary_enabled(ColumnPath::from(column.as_str()), true);
+        }
+        let schema = Arc::new(Schema::new(empty.fields.clone()));
+        Ok(Self { name, rows: 0, writer: ArrowWriter::try_new(Vec::new(), schema, Some(properties.build()))? })
+    }
+
+    fn append(&mut self, table: Table) -> Result<(), ParquetError> {
+        if table.rows == 0 {
+            return Ok(());
+        }
+        self.rows += table.rows;
+        let schema = Arc::new(Schema::new(table.fields));
+        self.writer.write(&RecordBatch::try_new(schema, table.columns)?)
+    }
+
+    fn finish(mut self) -> Result<Encoded, ParquetError> {
+        self.writer.append_key_value_metadata(KeyValue::new("tidegate.rows".to_owned(), self.rows.to_string()));
+        Ok(Encoded { name: self.name, rows: self.rows, bytes: self.writer.into_inner()? })
+    }
 }
 
 /// Columns gathered one by one.
 struct Table {
     rows: usize,
+    /// Text columns of few distinct values.
+    repeating: Vec<String>,
     fields: Vec<Field>,
     columns: Vec<ArrayRef>,
 }
 
 impl Table {
     const fn new(rows: usize) -> Self {
-        Self { rows, fields: Vec::new(), columns: Vec::new() }
+        Self { rows, repeating: Vec::new(), fields: Vec::new(), columns: Vec::new() }
     }
 
     fn add(mut self, name: &str, array: ArrayRef) -> Self {
@@ -74,8 +143,20 @@ impl Table {
         self
     }
 
-    fn text<T: AsRef<str>>(self, name: &str, values: impl Iterator<Item = Option<T>>) -> Self {
+    /// A column of few distinct texts.
+    fn text<T: AsRef<str>>(mut self, name: &str, values: impl Iterator<Item = Option<T>>) -> Self {
+        self.repeating.push(name.to_owned());
         self.add(name, Arc::new(values.collect::<StringArray>()))
+    }
+
+    fn ids(self, name: &str, values: impl Iterator<Item = ClientOrderId>) -> Self {
+        let mut ids = StringBuilder::with_capacity(self.rows, self.rows * 28);
+        for id in values {
+            // Writing to memory cannot fail; an empty value ends the text written so far.
+            let _ = write!(ids, "{id}");
+            ids.append_value("");
+        }
+        self.add(name, Arc::new(ids.finish()))
     }
 
     fn float(self, name: &str, values: impl Iterator<Item = Option<f64>>) -> Self {
@@ -105,31 +186,13 @@ impl Table {
     fn qty(self, name: &str, values: impl Iterator<Item = Option<Qty>>) -> Self {
         self.decimal(name, QTY_SCALE, values.map(|v| v.map(Qty::count)))
     }
-
-    fn encode(self, name: &'static str) -> Result<Encoded, ParquetError> {
-        let rows = self.rows;
-        let schema = Arc::new(Schema::new(self.fields));
-        let batch = RecordBatch::try_new(schema.clone(), self.columns)?;
-        let properties = WriterProperties::builder()
-            .set_created_by("tidegate record".to_owned())
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-            .set_key_value_metadata(Some(vec![
-                KeyValue::new("tidegate.schema".to_owned(), SCHEMA_VERSION.to_owned()),
-                KeyValue::new("tidegate.rows".to_owned(), rows.to_string()),
-            ]))
-            .build();
-        let mut bytes = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut bytes, schema, Some(properties))?;
-        writer.write(&batch)?;
-        writer.close()?;
-        Ok(Encoded { name, rows, bytes })
-    }
 }
 
-fn decisions(rows: &[Decision], names: Names<'_>) -> Table {
+fn decisions(rows: &[Decision], names: &Names) -> Table {
+    let symbols = &names.symbols;
     let mut table = Table::new(rows.len())
         .time("at", rows.iter().map(|r| Some(r.at)))
-        .text("symbol", rows.iter().map(|r| Some(names.symbol(r.symbol))))
+        .text("symbol", rows.iter().map(|r| symbols.get(r.symbol.at())))
         .float("close", rows.iter().map(|r| Some(r.close)))
         .float("prediction", rows.iter().map(|r| Some(r.prediction)))
         .text("target", rows.iter().map(|r| Some(r.target.name())))
@@ -147,11 +210,12 @@ fn decisions(rows: &[Decision], names: Names<'_>) -> Table {
     table
 }
 
-fn orders(rows: &[OrderRow], names: Names<'_>) -> Table {
+fn orders(rows: &[OrderRow], names: &Names) -> Table {
+    let symbols = &names.symbols;
     Table::new(rows.len())
-        .text("client_order_id", rows.iter().map(|r| Some(r.intent.id.to_string())))
+        .ids("client_order_id", rows.iter().map(|r| r.intent.id))
         .time("decided_at", rows.iter().map(|r| Some(r.intent.decided_at)))
-        .text("symbol", rows.iter().map(|r| Some(names.symbol(r.intent.symbol))))
+        .text("symbol", rows.iter().map(|r| symbols.get(r.intent.symbol.at())))
         .text("side", rows.iter().map(|r| Some(r.intent.side.name())))
         .text("kind", rows.iter().map(|r| Some(r.intent.kind.name())))
         .text("purpose", rows.iter().map(|r| Some(r.intent.purpose.name())))
@@ -176,21 +240,23 @@ fn orders(rows: &[OrderRow], names: Names<'_>) -> Table {
         .text("rejected_reason", rows.iter().map(|r| r.rejected.map(crate::domain::RejectReason::name)))
 }
 
-fn refusals(rows: &[RefusalRow], names: Names<'_>) -> Table {
+fn refusals(rows: &[RefusalRow], names: &Names) -> Table {
+    let symbols = &names.symbols;
     Table::new(rows.len())
-        .text("client_order_id", rows.iter().map(|r| Some(r.order.to_string())))
+        .ids("client_order_id", rows.iter().map(|r| r.order))
         .time("at", rows.iter().map(|r| Some(r.at)))
-        .text("symbol", rows.iter().map(|r| Some(names.symbol(r.symbol))))
+        .text("symbol", rows.iter().map(|r| symbols.get(r.symbol.at())))
         .text("code", rows.iter().map(|r| Some(r.refusal.code())))
         .text("observed", rows.iter().map(|r| Some(r.refusal.numbers().0)))
         .text("allowed", rows.iter().map(|r| Some(r.refusal.numbers().1)))
 }
 
-fn fills(rows: &[FillRow], names: Names<'_>) -> Table {
+fn fills(rows: &[FillRow], names: &Names) -> Table {
+    let symbols = &names.symbols;
     Table::new(rows.len())
         .time("at", rows.iter().map(|r| Some(r.fill.at)))
-        .text("client_order_id", rows.iter().map(|r| Some(r.fill.order.to_string())))
-        .text("symbol", rows.iter().map(|r| Some(names.symbol(r.fill.symbol))))
+        .ids("client_order_id", rows.iter().map(|r| r.fill.order))
+        .text("symbol", rows.iter().map(|r| symbols.get(r.fill.symbol.at())))
         .text("side", rows.iter().map(|r| Some(Side::name(r.fill.side))))
         .text("purpose", rows.iter().map(|r| Some(r.fill.purpose.name())))
         .qty("qty", rows.iter().map(|r| Some(r.fill.qty)))

@@ -191,7 +191,7 @@ fn seven_reference_back_tests_are_reproduced() {
         let signal = if summary["mode"] == "cross" { CrossSignal::Cross } else { CrossSignal::State };
         let config = config(interval, signal, summary["kill_switch"].as_bool().unwrap());
         let columns = [bars(&klines.join(file))];
-        let outcome = replay(config, &columns, None, &AtomicBool::new(false), |_| {}).unwrap();
+        let outcome = replay(config, &columns, None, &AtomicBool::new(false), |_, _| {}).unwrap();
 
         let read = |kind: &str| std::fs::read_to_string(folder.join(format!("{name}.{kind}.csv"))).unwrap();
         check_fills(name, &outcome, &read("trades"));
