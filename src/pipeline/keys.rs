@@ -144,6 +144,7 @@ fn bypass(path: &KeyPath) -> Option<Fault> {
         label: "belongs to the profile".to_owned(),
         hint: format!("remove it here and set {home} in the profile"),
         span: None,
+        more: Vec::new(),
     })
 }
 

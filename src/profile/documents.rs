@@ -115,7 +115,7 @@ impl Documents {
         let mut error = Diagnostic::error(asked.code, message);
         if let Some((key, place)) = &asked.by {
             error = error.at(place.clone()).key(key).label(format!("no file {shown}"));
-        } else {
+        } else if is_name(name) {
             error = error.note(format!("there is no file {shown}"));
         }
         match nearest(name, names.iter().map(String::as_str)) {

@@ -71,11 +71,22 @@ pub struct Fault {
     pub hint: String,
     /// The part of a list that is wrong.
     pub span: Option<Range<usize>>,
+    /// The other wrong parts of the same list.
+    pub more: Vec<Self>,
 }
 
 impl Fault {
     fn new(code: &'static str, message: impl Into<String>, label: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), label: label.into(), hint: hint.into(), span: None }
+        Self { code, message: message.into(), label: label.into(), hint: hint.into(), span: None, more: Vec::new() }
+    }
+}
+
+impl Fault {
+    /// A list that came as text has no places of its own.
+    fn without_spans(mut self) -> Self {
+        self.span = None;
+        self.more = self.more.into_iter().map(Self::without_spans).collect();
+        self
     }
 }
 
@@ -135,7 +146,7 @@ impl Kind {
                 _ => as_text(),
             },
         };
-        self.check(&raw).map_err(|fault| Fault { span: None, ..fault })
+        self.check(&raw).map_err(Fault::without_spans)
     }
 
     /// What the key wants, for a sentence.
@@ -165,6 +176,12 @@ impl Kind {
         }
     }
 
+    /// Would the text be right without its quotes?
+    fn is_quoted(self, text: &str) -> bool {
+        let bare = super::tree::parse_value(text).filter(|raw| !matches!(raw, Raw::Text(_)));
+        bare.is_some_and(|raw| self.check(&raw).is_ok())
+    }
+
     fn wrong_type(self, raw: &Raw) -> Fault {
         let number = match raw {
             Raw::Whole(n) => Some(n.to_string()),
@@ -192,7 +209,7 @@ impl Kind {
         }
         let hint = match (self, raw) {
             (Self::Bool | Self::Count(..) | Self::Float(..) | Self::Fraction | Self::Bps, Raw::Text(text))
-                if self.check_text(text).is_ok() =>
+                if self.is_quoted(text) =>
             {
                 format!("write {text} without quotes")
             }
@@ -435,7 +452,16 @@ fn each<T>(list: &[(Raw, Range<usize>)], what: &str, mut read: impl FnMut(&str) 
         };
         result.map_err(|fault| Fault { span: Some(span.clone()), ..fault })
     };
-    list.iter().map(one).collect()
+    let mut good = Vec::with_capacity(list.len());
+    let mut wrong: Option<Fault> = None;
+    for item in list.iter().map(one) {
+        match (item, &mut wrong) {
+            (Ok(value), _) => good.push(value),
+            (Err(fault), Some(first)) => first.more.push(fault),
+            (Err(fault), none) => *none = Some(fault),
+        }
+    }
+    wrong.map_or(Ok(good), Err)
 }
 
 fn symbols(list: &[(Raw, Range<usize>)]) -> Result<Value, Fault> {
@@ -473,6 +499,12 @@ mod tests {
         assert_eq!(fault(Kind::Money, &Raw::Text("50 USDT".into())).code, "bad-decimal");
         assert_eq!(fault(Kind::Money, &Raw::Text("-1".into())).code, "out-of-range");
         assert_eq!(fault(Kind::Bool, &Raw::Text("true".into())).hint, "write true without quotes");
+    }
+
+    #[test]
+    fn a_text_that_is_no_number_either_comes_to_an_end() {
+        assert_eq!(fault(Kind::Bool, &Raw::Text("yes".into())).code, "wrong-type");
+        assert_eq!(fault(Kind::Count(0, 9), &Raw::Text("\"\"4\"\"".into())).code, "wrong-type");
     }
 
     #[test]

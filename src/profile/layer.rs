@@ -135,7 +135,7 @@ impl Layer {
                 if matches!(row.key.kind, Kind::Secret) {
                     source.cover(place.span.clone());
                 }
-                found.push(told(fault, &place, path));
+                told(fault, &place, path, found);
                 None
             }
         };
@@ -158,13 +158,16 @@ impl Layer {
     }
 }
 
-/// A fault as a finding at its place.
-fn told(fault: Fault, place: &Place, path: &KeyPath) -> Diagnostic {
-    let place = match fault.span {
+/// A fault, and those that came with it, as findings at their places.
+fn told(fault: Fault, place: &Place, path: &KeyPath, found: &mut Diagnostics) {
+    let at = match fault.span {
         Some(span) if !span.is_empty() => Place::new(&place.source, span),
         _ => place.clone(),
     };
-    Diagnostic::error(fault.code, fault.message).at(place).label(fault.label).key(path).hint(fault.hint)
+    found.push(Diagnostic::error(fault.code, fault.message).at(at).label(fault.label).key(path).hint(fault.hint));
+    for other in fault.more {
+        told(other, place, path, found);
+    }
 }
 
 /// The walk through a document along the schema.
@@ -188,7 +191,7 @@ impl Walk<'_> {
             }
             let given = self.schema.rows[next[0]].names[depth];
             if let Some(fault) = bad_given_name(given, &node.name) {
-                self.found.push(told(fault, &key, &path.child(&node.name)));
+                told(fault, &key, &path.child(&node.name), self.found);
                 continue;
             }
             let here = path.child(&node.name);
@@ -213,7 +216,7 @@ impl Walk<'_> {
                 if matches!(kind, Kind::Secret) {
                     self.layer.source.cover(node.span.clone());
                 }
-                self.found.push(told(fault, &place, &path));
+                told(fault, &place, &path, self.found);
                 None
             }
         };
@@ -239,7 +242,11 @@ impl Walk<'_> {
     fn not_a_leaf(&mut self, node: &Node, path: &KeyPath, kind: Kind) {
         let place = Place::new(&self.layer.source, node.key.clone());
         let error = Diagnostic::error("wrong-type", format!("wrong type: {path} wants {}", kind.wants()));
-        self.found.push(error.at(place).label("this is a table").key(path).hint(format!("write {path} = … as one value")));
+        self.found.push(error.at(place).label("this is a table").key(path).hint(format!(
+            "write {} = <value> in [{}]",
+            path.last(),
+            path.parent()
+        )));
     }
 
     /// Tells of a name that the schema does not know; `value` is the span of what stands behind it.
@@ -252,22 +259,26 @@ impl Walk<'_> {
             place.source.cover(span);
         }
         if let Some(fault) = (self.schema.stranger)(&path) {
-            self.found.push(told(fault, &place, &path));
+            told(fault, &place, &path, self.found);
             return;
         }
         let table = path.parent();
-        let scope = if table.is_root() { "here".to_owned() } else { format!("in [{table}]") };
+        let scope = if table.is_root() { String::new() } else { format!(" in [{table}]") };
         let (code, what) = if value.is_some() { ("unknown-key", "key") } else { ("unknown-table", "table") };
-        let error = Diagnostic::error(code, format!("unknown {what} {} {scope}", super::path::quoted(name)));
+        let error = Diagnostic::error(code, format!("unknown {what} {}{scope}", super::path::quoted(name)));
         let elsewhere = || {
             let row = self.schema.rows.iter().find(|row| row.names.last() == Some(&name))?;
             Some(format!("{name} belongs in [{}]", row.key.path.rsplit_once('.')?.0.replace('*', "<name>")))
         };
+        let dotted = || self.schema.knows(&KeyPath::parse(&format!("{table}.{name}").trim_start_matches('.'))?).then_some(name);
         let hint = match near {
+            _ if name.contains('.') && dotted().is_some() => {
+                format!("write {name} without quotes: each part is a name of its own")
+            }
             Some(near) => format!("did you mean {near}?"),
             None => elsewhere().unwrap_or_else(|| match known.len() {
                 0 => "remove it".to_owned(),
-                _ => format!("known {scope}: {}", known.join(", ")),
+                _ => format!("known{scope}: {}", known.join(", ")),
             }),
         };
         self.found.push(error.at(place).label("not known").key(&path).hint(hint));
@@ -283,6 +294,7 @@ fn bad_given_name(pattern: &str, name: &str) -> Option<Fault> {
             label: "not a symbol".to_owned(),
             hint: "write BASE/QUOTE in capitals and in quotes, like \"BTC/USDT\"".to_owned(),
             span: None,
+            more: Vec::new(),
         }),
         _ => None,
     }

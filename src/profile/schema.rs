@@ -141,6 +141,16 @@ impl Schema {
         self.rows.iter().filter(fits).min_by_key(|row| row.names.iter().filter(|name| is_wild(name)).count())
     }
 
+    /// Is it the path of a key or of a table?
+    #[must_use]
+    pub fn knows(&self, path: &KeyPath) -> bool {
+        let walk = path.names().iter().enumerate().try_fold(self.all(), |open, (depth, name)| {
+            let next = self.step(&open, depth, name);
+            (!next.is_empty()).then_some(next)
+        });
+        walk.is_some()
+    }
+
     /// The index of every row, for a walk from the root.
     #[must_use]
     pub fn all(&self) -> Vec<usize> {

@@ -88,6 +88,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if std::path::Path::new(&self.source.name).extension().is_some() {
             write!(f, "{}:{}", self.source.name, self.line_column().0)
+        } else if self.source.name == self.source.text {
+            f.write_str(&self.source.name)
         } else {
             write!(f, "{} {}", self.source.name, self.source.shown())
         }
