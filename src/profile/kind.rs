@@ -76,8 +76,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(code: &'static str, message: impl Into<String>, label: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), label: label.into(), hint: hint.into(), span: None, more: Vec::new() }
+    fn new(code: &'static str, message: impl Into<String>, label: impl Into<String>, hint: impl Into<String>) -> Box<Self> {
+        Box::new(Self { code, message: message.into(), label: label.into(), hint: hint.into(), span: None, more: Vec::new() })
     }
 }
 
@@ -95,7 +95,7 @@ impl Kind {
     ///
     /// # Errors
     /// The fault, with its fix.
-    pub fn check(self, raw: &Raw) -> Result<Value, Fault> {
+    pub fn check(self, raw: &Raw) -> Result<Value, Box<Fault>> {
         match (self, raw) {
             (Self::Secret, Raw::Text(text)) => secret(text),
             (Self::Secret, _) => secret(""),
@@ -130,7 +130,7 @@ impl Kind {
     ///
     /// # Errors
     /// The fault, with its fix.
-    pub fn check_text(self, text: &str) -> Result<Value, Fault> {
+    pub fn check_text(self, text: &str) -> Result<Value, Box<Fault>> {
         let as_text = || Raw::Text(text.to_owned());
         let raw = match self {
             Self::Bool | Self::Count(..) | Self::Float(..) | Self::Fraction | Self::Bps => {
@@ -146,7 +146,7 @@ impl Kind {
                 _ => as_text(),
             },
         };
-        self.check(&raw).map_err(Fault::without_spans)
+        self.check(&raw).map_err(|fault| Box::new(fault.without_spans()))
     }
 
     /// What the key wants, for a sentence.
@@ -182,7 +182,7 @@ impl Kind {
         bare.is_some_and(|raw| self.check(&raw).is_ok())
     }
 
-    fn wrong_type(self, raw: &Raw) -> Fault {
+    fn wrong_type(self, raw: &Raw) -> Box<Fault> {
         let number = match raw {
             Raw::Whole(n) => Some(n.to_string()),
             Raw::Float(x) if x.is_finite() => Some(x.to_string()),
@@ -227,7 +227,7 @@ impl Words {
         self.known.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
     }
 
-    fn check(&self, text: &str) -> Result<String, Fault> {
+    fn check(&self, text: &str) -> Result<String, Box<Fault>> {
         if self.known.contains(&text) {
             return Ok(text.to_owned());
         }
@@ -248,14 +248,14 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     (far <= (name.chars().count() / 3).clamp(1, 4)).then_some(near)
 }
 
-fn count(n: i64, min: u64, max: u64) -> Result<Value, Fault> {
+fn count(n: i64, min: u64, max: u64) -> Result<Value, Box<Fault>> {
     match u64::try_from(n) {
         Ok(n) if (min..=max).contains(&n) => Ok(Value::Count(n)),
         _ => Err(out_of_range(&n.to_string(), &min.to_string(), &max.to_string())),
     }
 }
 
-fn out_of_range(value: &str, min: &str, max: &str) -> Fault {
+fn out_of_range(value: &str, min: &str, max: &str) -> Box<Fault> {
     Fault::new(
         "out-of-range",
         format!("{value} is outside {min} to {max}"),
@@ -264,14 +264,14 @@ fn out_of_range(value: &str, min: &str, max: &str) -> Fault {
     )
 }
 
-fn bps(n: i64) -> Result<Value, Fault> {
+fn bps(n: i64) -> Result<Value, Box<Fault>> {
     match u32::try_from(n) {
         Ok(bps) if n <= BPS_MAX => Ok(Value::Bps(Bps(bps))),
         _ => Err(out_of_range(&n.to_string(), "0", "10000 basis points")),
     }
 }
 
-fn float(x: f64, min: f64, max: f64) -> Result<Value, Fault> {
+fn float(x: f64, min: f64, max: f64) -> Result<Value, Box<Fault>> {
     if !x.is_finite() {
         return Err(Fault::new("not-finite", "the number is not finite", "too large or no number", "write a finite number"));
     }
@@ -284,7 +284,7 @@ fn float(x: f64, min: f64, max: f64) -> Result<Value, Fault> {
     }
 }
 
-fn fraction(x: f64) -> Result<Value, Fault> {
+fn fraction(x: f64) -> Result<Value, Box<Fault>> {
     if let Some(part) = Fraction::from_f64(x) {
         return Ok(Value::Fraction(part));
     }
@@ -299,7 +299,7 @@ fn fraction(x: f64) -> Result<Value, Fault> {
     Err(above_one(x))
 }
 
-fn whole_fraction(n: i64) -> Result<Value, Fault> {
+fn whole_fraction(n: i64) -> Result<Value, Box<Fault>> {
     match n {
         0 => Ok(Value::Fraction(Fraction::ZERO)),
         // Someone who writes 1 may mean all of it or one percent.
@@ -313,7 +313,7 @@ fn whole_fraction(n: i64) -> Result<Value, Fault> {
     }
 }
 
-fn above_one(x: f64) -> Fault {
+fn above_one(x: f64) -> Box<Fault> {
     if x < 0.0 {
         return Fault::new("out-of-range", "a fraction cannot be negative", "below zero", "write a fraction between 0 and 1");
     }
@@ -328,7 +328,7 @@ fn shortest(x: f64) -> String {
     Fraction::from_f64(x).map_or_else(|| x.to_string(), |part| part.to_string())
 }
 
-fn decimal<'a>(text: &'a str, what: &str) -> Result<&'a str, Fault> {
+fn decimal<'a>(text: &'a str, what: &str) -> Result<&'a str, Box<Fault>> {
     let negative = text.strip_prefix('-').is_some_and(|rest| rest.bytes().any(|b| (b'1'..=b'9').contains(&b)));
     if negative {
         return Err(Fault::new("out-of-range", format!("{what} must not be negative"), "below zero", "write zero or more"));
@@ -336,7 +336,11 @@ fn decimal<'a>(text: &'a str, what: &str) -> Result<&'a str, Fault> {
     Ok(text)
 }
 
-fn read_decimal<T: std::str::FromStr<Err = DecimalError>>(text: &str, what: &str, make: fn(T) -> Value) -> Result<Value, Fault> {
+fn read_decimal<T: std::str::FromStr<Err = DecimalError>>(
+    text: &str,
+    what: &str,
+    make: fn(T) -> Value,
+) -> Result<Value, Box<Fault>> {
     text.parse().map(make).map_err(|error| {
         let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
         let hint = if text.ends_with(char::is_alphabetic) && digits.parse::<f64>().is_ok() && text.starts_with(&digits) {
@@ -348,7 +352,7 @@ fn read_decimal<T: std::str::FromStr<Err = DecimalError>>(text: &str, what: &str
     })
 }
 
-fn span(text: &str, zero: bool) -> Result<Span, Fault> {
+fn span(text: &str, zero: bool) -> Result<Span, Box<Fault>> {
     use crate::domain::time::SpanError;
     match text.parse::<Span>() {
         Ok(span) if span == Span::ZERO && !zero => {
@@ -371,7 +375,7 @@ fn span(text: &str, zero: bool) -> Result<Span, Fault> {
     }
 }
 
-fn bar_age(text: &str) -> Result<Value, Fault> {
+fn bar_age(text: &str) -> Result<Value, Box<Fault>> {
     let bars = text.strip_suffix(" bars").or_else(|| text.strip_suffix(" bar"));
     match bars.map(str::parse::<u32>) {
         Some(Ok(n)) if n > 0 => Ok(Value::BarAge(BarAge::Bars(n))),
@@ -383,21 +387,21 @@ fn bar_age(text: &str) -> Result<Value, Fault> {
     }
 }
 
-fn pause_for(text: &str) -> Result<Value, Fault> {
+fn pause_for(text: &str) -> Result<Value, Box<Fault>> {
     if text == "day" {
         return Ok(Value::PauseFor(PauseFor::UtcDay));
     }
     span(text, false).map(|span| Value::PauseFor(PauseFor::Span(span)))
 }
 
-fn secret(text: &str) -> Result<Value, Fault> {
+fn secret(text: &str) -> Result<Value, Box<Fault>> {
     text.parse::<SecretRef>().map(Value::Secret).map_err(|error| {
         let hint = "write \"env:NAME\", \"file:PATH\" or \"keyring:service/user\", and change this secret: it has been in a file";
         Fault::new("secret-literal", error.to_string(), "covered", hint)
     })
 }
 
-fn parsed<T: std::str::FromStr>(text: &str, code: &'static str, make: fn(T) -> Value, hint: &str) -> Result<Value, Fault>
+fn parsed<T: std::str::FromStr>(text: &str, code: &'static str, make: fn(T) -> Value, hint: &str) -> Result<Value, Box<Fault>>
 where
     T::Err: std::fmt::Display,
 {
@@ -408,7 +412,7 @@ where
     })
 }
 
-fn not_empty(text: &str) -> Result<Value, Fault> {
+fn not_empty(text: &str) -> Result<Value, Box<Fault>> {
     if text.trim().is_empty() {
         return Err(Fault::new("empty-text", "this text must not be empty", "empty", "write a value, or remove the key"));
     }
@@ -422,7 +426,7 @@ pub fn is_name(text: &str) -> bool {
     text.len() <= 64 && text.split('-').all(part)
 }
 
-fn name(text: &str) -> Result<String, Fault> {
+fn name(text: &str) -> Result<String, Box<Fault>> {
     if is_name(text) {
         return Ok(text.to_owned());
     }
@@ -431,7 +435,7 @@ fn name(text: &str) -> Result<String, Fault> {
 
 /// The fault of a name that is not kebab-case.
 #[must_use]
-pub fn bad_name(text: &str) -> Fault {
+pub fn bad_name(text: &str) -> Box<Fault> {
     let kebab: String = text.to_lowercase().replace([' ', '_', '.'], "-");
     let hint = if is_name(&kebab) {
         format!("write \"{kebab}\"")
@@ -441,7 +445,11 @@ pub fn bad_name(text: &str) -> Fault {
     Fault::new("bad-name", format!("\"{text}\" is not a name: names are lower case with dashes"), "not a name", hint)
 }
 
-fn each<T>(list: &[(Raw, Range<usize>)], what: &str, mut read: impl FnMut(&str) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+fn each<T>(
+    list: &[(Raw, Range<usize>)],
+    what: &str,
+    mut read: impl FnMut(&str) -> Result<T, Box<Fault>>,
+) -> Result<Vec<T>, Box<Fault>> {
     let one = |(raw, span): &(Raw, Range<usize>)| {
         let result = match raw {
             Raw::Text(text) => read(text),
@@ -450,21 +458,21 @@ fn each<T>(list: &[(Raw, Range<usize>)], what: &str, mut read: impl FnMut(&str) 
                 Err(Fault::new("wrong-type", message, format!("this is {}", other.noun()), "write it in quotes"))
             }
         };
-        result.map_err(|fault| Fault { span: Some(span.clone()), ..fault })
+        result.map_err(|fault| Box::new(Fault { span: Some(span.clone()), ..*fault }))
     };
     let mut good = Vec::with_capacity(list.len());
-    let mut wrong: Option<Fault> = None;
+    let mut wrong: Option<Box<Fault>> = None;
     for item in list.iter().map(one) {
         match (item, &mut wrong) {
             (Ok(value), _) => good.push(value),
-            (Err(fault), Some(first)) => first.more.push(fault),
+            (Err(fault), Some(first)) => first.more.push(*fault),
             (Err(fault), none) => *none = Some(fault),
         }
     }
     wrong.map_or(Ok(good), Err)
 }
 
-fn symbols(list: &[(Raw, Range<usize>)]) -> Result<Value, Fault> {
+fn symbols(list: &[(Raw, Range<usize>)]) -> Result<Value, Box<Fault>> {
     let mut seen: Vec<Symbol> = Vec::with_capacity(list.len());
     let read = |text: &str| {
         let hint = "write BASE/QUOTE in capitals, like \"BTC/USDT\"";
@@ -485,7 +493,7 @@ fn symbols(list: &[(Raw, Range<usize>)]) -> Result<Value, Fault> {
 mod tests {
     use super::*;
 
-    fn fault(kind: Kind, raw: &Raw) -> Fault {
+    fn fault(kind: Kind, raw: &Raw) -> Box<Fault> {
         kind.check(raw).expect_err("a fault")
     }
 

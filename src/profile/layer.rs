@@ -135,7 +135,7 @@ impl Layer {
                 if matches!(row.key.kind, Kind::Secret) {
                     source.cover(place.span.clone());
                 }
-                told(fault, &place, path, found);
+                told(&fault, &place, path, found);
                 None
             }
         };
@@ -159,13 +159,14 @@ impl Layer {
 }
 
 /// A fault, and those that came with it, as findings at their places.
-fn told(fault: Fault, place: &Place, path: &KeyPath, found: &mut Diagnostics) {
-    let at = match fault.span {
-        Some(span) if !span.is_empty() => Place::new(&place.source, span),
+fn told(fault: &Fault, place: &Place, path: &KeyPath, found: &mut Diagnostics) {
+    let at = match &fault.span {
+        Some(span) if !span.is_empty() => Place::new(&place.source, span.clone()),
         _ => place.clone(),
     };
-    found.push(Diagnostic::error(fault.code, fault.message).at(at).label(fault.label).key(path).hint(fault.hint));
-    for other in fault.more {
+    let error = Diagnostic::error(fault.code, fault.message.as_str()).at(at).label(fault.label.as_str());
+    found.push(error.key(path).hint(fault.hint.as_str()));
+    for other in &fault.more {
         told(other, place, path, found);
     }
 }
@@ -191,7 +192,7 @@ impl Walk<'_> {
             }
             let given = self.schema.rows[next[0]].names[depth];
             if let Some(fault) = bad_given_name(given, &node.name) {
-                told(fault, &key, &path.child(&node.name), self.found);
+                told(&fault, &key, &path.child(&node.name), self.found);
                 continue;
             }
             let here = path.child(&node.name);
@@ -216,7 +217,7 @@ impl Walk<'_> {
                 if matches!(kind, Kind::Secret) {
                     self.layer.source.cover(node.span.clone());
                 }
-                told(fault, &place, &path, self.found);
+                told(&fault, &place, &path, self.found);
                 None
             }
         };
@@ -259,7 +260,7 @@ impl Walk<'_> {
             place.source.cover(span);
         }
         if let Some(fault) = (self.schema.stranger)(&path) {
-            told(fault, &place, &path, self.found);
+            told(&fault, &place, &path, self.found);
             return;
         }
         let table = path.parent();
@@ -285,17 +286,17 @@ impl Walk<'_> {
     }
 }
 
-fn bad_given_name(pattern: &str, name: &str) -> Option<Fault> {
+fn bad_given_name(pattern: &str, name: &str) -> Option<Box<Fault>> {
     match pattern {
         super::schema::NAME if !kind::is_name(name) => Some(kind::bad_name(name)),
-        SYMBOL if !name.contains('/') || name.parse::<Symbol>().is_err() => Some(Fault {
+        SYMBOL if !name.contains('/') || name.parse::<Symbol>().is_err() => Some(Box::new(Fault {
             code: "bad-symbol",
             message: format!("{name:?} is not a symbol"),
             label: "not a symbol".to_owned(),
             hint: "write BASE/QUOTE in capitals and in quotes, like \"BTC/USDT\"".to_owned(),
             span: None,
             more: Vec::new(),
-        }),
+        })),
         _ => None,
     }
 }
