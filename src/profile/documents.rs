@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::kind::{is_name, nearest};
+use super::fault::nearest;
 use super::layer::Layer;
 use super::path::KeyPath;
 use super::schema::Schema;
 use super::source::{Place, Source};
+use super::word::is_name;
 
 /// A larger file is a mistake, not a document.
 const BYTES_MAX: u64 = 1 << 20;

@@ -5,12 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::kind::{self, Fault, Kind};
+use super::fault::{Fault, nearest};
+use super::kind::Kind;
 use super::path::KeyPath;
 use super::schema::{SYMBOL, Schema};
 use super::source::{Place, Source};
 use super::tree::{self, Body, Node, Raw};
 use super::value::Value;
+use super::word;
 use crate::domain::Symbol;
 
 /// Where a layer comes from, lowest first.
@@ -253,7 +255,7 @@ impl Walk<'_> {
     /// Tells of a name that the schema does not know; `value` is the span of what stands behind it.
     fn unknown(&mut self, table: &[String], name: &str, place: Place, value: Option<&Range<usize>>, known: &[&str]) {
         let path = KeyPath::of(table.iter().map(String::as_str)).child(name);
-        let near = kind::nearest(name, known.iter().copied());
+        let near = nearest(name, known.iter().copied());
         if let Some(span) = value.cloned()
             && (is_secret_name(self.schema, name) || near.is_some_and(|near| is_secret_name(self.schema, near)))
         {
@@ -271,7 +273,7 @@ impl Walk<'_> {
             let row = self.schema.rows.iter().find(|row| row.names.last() == Some(&name))?;
             Some(format!("{name} belongs in [{}]", row.key.path.rsplit_once('.')?.0.replace('*', "<name>")))
         };
-        let dotted = || self.schema.knows(&KeyPath::parse(&format!("{table}.{name}").trim_start_matches('.'))?).then_some(name);
+        let dotted = || self.schema.knows(&KeyPath::parse(format!("{table}.{name}").trim_start_matches('.'))?).then_some(name);
         let hint = match near {
             _ if name.contains('.') && dotted().is_some() => {
                 format!("write {name} without quotes: each part is a name of its own")
@@ -288,7 +290,7 @@ impl Walk<'_> {
 
 fn bad_given_name(pattern: &str, name: &str) -> Option<Box<Fault>> {
     match pattern {
-        super::schema::NAME if !kind::is_name(name) => Some(kind::bad_name(name)),
+        super::schema::NAME if !word::is_name(name) => Some(word::bad_name(name)),
         SYMBOL if !name.contains('/') || name.parse::<Symbol>().is_err() => Some(Box::new(Fault {
             code: "bad-symbol",
             message: format!("{name:?} is not a symbol"),

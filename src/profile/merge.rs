@@ -220,7 +220,7 @@ impl Effective {
     /// Was the collection's entry removed with `enabled = false`?
     #[must_use]
     pub fn is_removed(&self, table: &KeyPath) -> bool {
-        self.bool_at(&table.child("enabled")) == Some(false)
+        self.schema.removes && self.bool_at(&table.child("enabled")) == Some(false)
     }
 
     #[must_use]

@@ -79,7 +79,8 @@ impl Place {
 
 impl PartialEq for Place {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.source, &other.source) && self.span == other.span
+        let same = || self.source.name == other.source.name && self.source.text == other.source.text;
+        self.span == other.span && (Arc::ptr_eq(&self.source, &other.source) || same())
     }
 }
 
