@@ -13,7 +13,7 @@ use super::output::{BOLD, DIM, Report};
 use super::select::{Select, Selected};
 use crate::pipeline;
 use crate::profile::bounds::{self, Bounding};
-use crate::profile::kind::nearest;
+use crate::profile::fault::nearest;
 use crate::profile::layer::Level;
 use crate::profile::merge::Effective;
 use crate::profile::schema::Row;

@@ -105,6 +105,7 @@ fn allowed_symbols(profile: &Profile, ingest: &Read<'_>, found: &mut Diagnostics
         let names: Vec<String> = allowed.iter().map(ToString::to_string).collect();
         let error = Diagnostic::error("no-symbols", format!("profile {} allows none of the pipeline's symbols", profile.name()))
             .at(ingest.effective.place(&key))
+            .label("none of these is allowed")
             .key(&key)
             .note_at(format!("risk.symbols allows {}", names.join(", ")), profile.effective().place(&list));
         found.push(error.hint("allow one of these symbols in the profile, or take in one that it allows"));
@@ -146,7 +147,11 @@ fn sizing_fits(profile: &Profile, model: &Read<'_>, sizing: &Sizing, found: &mut
             .label(format!("{wanted} > {limit}"))
             .key(&key)
             .note_at(format!("{limit_key} = \"{limit}\" in profile {}", profile.name()), profile.effective().place(&limit_key));
-        found.push(warning.hint(format!("lower {name} to at most \"{limit}\"")));
+        found.push(warning.hint(if limit.is_zero() {
+            format!("set {limit_key} in profile {}: zero allows nothing", profile.name())
+        } else {
+            format!("lower {name} to at most \"{limit}\"")
+        }));
     }
 }
 

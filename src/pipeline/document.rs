@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
 use crate::profile::documents::{Asked, Documents, Folder};
 use crate::profile::effect;
-use crate::profile::kind::nearest;
+use crate::profile::fault::nearest;
 use crate::profile::layer::Layer;
 use crate::profile::merge::Effective;
 use crate::profile::overlay::Overlay;
@@ -122,18 +122,10 @@ fn known_needs(effective: &Effective, stages: &[Joint], found: &mut Diagnostics)
             all = false;
             let key = table(&stage.name).child("needs");
             let near = nearest(need, names.iter().map(String::as_str));
-            let removed = effective.table_place(&table(need)).is_some();
-            let (message, hint) = match near {
-                _ if removed => (
-                    format!("stage.{} needs \"{need}\", which is not enabled", stage.name),
-                    format!("enable stage.{need}, or remove it from needs"),
-                ),
-                Some(near) => {
-                    (format!("stage.{} needs the unknown stage \"{need}\"", stage.name), format!("did you mean \"{near}\"?"))
-                }
-                None => {
-                    (format!("stage.{} needs the unknown stage \"{need}\"", stage.name), format!("stages: {}", names.join(", ")))
-                }
+            let message = format!("stage.{} needs the unknown stage \"{need}\"", stage.name);
+            let hint = match near {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("stages: {}", names.join(", ")),
             };
             let error = Diagnostic::error("unknown-need", message).at(effective.place_of_item(&key, need)).key(&key);
             found.push(error.label("no such stage").hint(hint));

@@ -3,11 +3,13 @@
 use std::sync::LazyLock;
 
 use crate::profile::KeyPath;
-use crate::profile::kind::{Fault, Kind, Words};
+use crate::profile::fault::Fault;
+use crate::profile::kind::Kind;
 use crate::profile::schema::{Key, Schema, key};
+use crate::profile::word::Words;
 
 /// The schema of pipelines.
-pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(KEYS, bypass));
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(KEYS, bypass, false));
 
 /// Tables of a profile. A pipeline that could write them could set its own limits.
 const OF_PROFILES: [&str; 15] = [
@@ -144,6 +146,7 @@ fn bypass(path: &KeyPath) -> Option<Fault> {
         label: "belongs to the profile".to_owned(),
         hint: format!("remove it here and set {home} in the profile"),
         span: None,
+        more: Vec::new(),
     })
 }
 

@@ -119,13 +119,14 @@ fn looser(value: &Bounding, than: &Bounding, bound: Bound) -> Diagnostic {
         (Some(_), Bound::Upper) => ("cap-looser", format!("{} loosens the cap it inherits", value.key)),
         (Some(_), Bound::Lower) => ("floor-looser", format!("{} loosens the floor it inherits", value.key)),
     };
+    let whose = if than.place.is_some() { "its parent's" } else { "a compiled" };
     let sign = if bound == Bound::Upper { ">" } else { "<" };
     Diagnostic::error(code, message)
         .at(value.place.clone())
         .label(format!("{} {sign} {}", plain(&value.value), plain(&than.value)))
         .key(&value.key)
         .note_at(than.told(), than.place.clone())
-        .hint(format!("write {fix} {}, or remove the line: nothing may go {far} a {what} of the chain", than.value))
+        .hint(format!("write {fix} {}, or remove the line: no profile may go {far} {whose} {what}", than.value))
 }
 
 /// Every limit lies under its cap: an error, never a silent clamp.
@@ -154,7 +155,7 @@ pub fn check_under_cap(
         .at(effective.place(key))
         .label(format!("{} > {}", plain(value), plain(&cap.value)))
         .key(key)
-        .note_at(format!("{}  <- the bound", cap.told()), cap.place.clone());
+        .note_at(format!("bounded by {}", cap.told()), cap.place.clone());
     for other in bounds(effective, &cap.key).into_iter().rev().filter(|other| other.place.is_some() && other.place != cap.place) {
         error = error.note_at(other.told(), other.place.clone());
     }

@@ -36,7 +36,11 @@ pub fn chain(documents: &mut Documents, name: &str, found: &mut Diagnostics) -> 
                 [_, _] => format!("{parent} inherits from itself"),
                 _ => format!("profiles inherit in a circle: {}", names.join(" -> ")),
             };
-            let error = Diagnostic::error("cyclic-parent", message).at(place).label("closes the circle").key(&inherits);
+            let mut error = Diagnostic::error("cyclic-parent", message).at(place).label("closes the circle").key(&inherits);
+            for pair in chain[at..].windows(2) {
+                let place = pair[0].written[&inherits].place.clone();
+                error = error.note_at(format!("{} inherits {}", pair[0].name, pair[1].name), place);
+            }
             found.push(error.hint("one of them must not inherit: remove this line, or name another parent"));
             return Some(Chain { files: chain, whole: false });
         }

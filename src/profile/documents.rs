@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::kind::{is_name, nearest};
+use super::fault::nearest;
 use super::layer::Layer;
 use super::path::KeyPath;
 use super::schema::Schema;
 use super::source::{Place, Source};
+use super::word::is_name;
 
 /// A larger file is a mistake, not a document.
 const BYTES_MAX: u64 = 1 << 20;
@@ -115,7 +116,7 @@ impl Documents {
         let mut error = Diagnostic::error(asked.code, message);
         if let Some((key, place)) = &asked.by {
             error = error.at(place.clone()).key(key).label(format!("no file {shown}"));
-        } else {
+        } else if is_name(name) {
             error = error.note(format!("there is no file {shown}"));
         }
         match nearest(name, names.iter().map(String::as_str)) {

@@ -54,8 +54,11 @@ pub fn summarised(found: Diagnostics) -> Diagnostics {
     if count == 0 {
         return others;
     }
-    let what = if count == 1 { "1 setting is" } else { &format!("{count} settings are") };
-    let mut summary = Diagnostic::warning(CODE, format!("{what} not in effect yet: checked, and nothing acts on them"));
+    let message = match count {
+        1 => "1 setting is not in effect yet: checked, and nothing acts on it".to_owned(),
+        n => format!("{n} settings are not in effect yet: checked, and nothing acts on them"),
+    };
+    let mut summary = Diagnostic::warning(CODE, message);
     for (head, place) in words {
         summary = summary.note_at(head, place);
     }

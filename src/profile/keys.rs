@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use super::kind::{Kind, Words};
+use super::kind::Kind;
 use super::schema::{Key, Schema, key};
+use super::word::Words;
 
 /// The schema of profiles.
-pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(KEYS, |_| None));
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(KEYS, |_| None, true));
 
 macro_rules! words {
     ($name:ident, $code:literal, $what:literal, $known:expr, $later:expr) => {
@@ -206,3 +207,52 @@ pub static KEYS: &[Key] = &[
     key("alerts.rule.*.then", Kind::Word(&THEN), "none", "The consequence.").later(),
     key("alerts.deadman.url", Kind::Secret, "", "Pinged at each run's start, success and failure.").later(),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::bounds::CAPPED;
+    use crate::risk::limits::hard;
+
+    fn default_of(path: &str) -> String {
+        let key = KEYS.iter().find(|key| key.path == path).expect("a key of the table");
+        key.kind.check_text(key.default).expect("a default").to_string()
+    }
+
+    #[test]
+    fn every_default_fits_its_kind() {
+        for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+            assert!(key.kind.check_text(key.default).is_ok(), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn every_key_is_written_once_and_every_guard_is_a_key() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert!(KEYS[..at].iter().all(|other| other.path != key.path), "{} is written twice", key.path);
+            assert!(key.only.is_none_or(|only| KEYS.iter().any(|other| other.path == only.key)), "{}", key.path);
+            assert!(key.doc.ends_with('.') && !key.doc.is_empty(), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn the_compiled_caps_are_the_hard_ones() {
+        assert_eq!(default_of("caps.max_notional_per_order"), format!("\"{}\"", hard::MAX_NOTIONAL_PER_ORDER));
+        assert_eq!(default_of("caps.max_total_notional"), format!("\"{}\"", hard::MAX_TOTAL_NOTIONAL));
+        assert_eq!(default_of("caps.max_orders_per_minute"), hard::MAX_ORDERS_PER_MINUTE.to_string());
+        assert_eq!(default_of("caps.price_collar"), format!("{}", hard::PRICE_COLLAR));
+        assert_eq!(default_of("caps.max_dd_daily"), format!("{}", hard::MAX_DD_DAILY));
+        assert_eq!(default_of("floors.escalation_every"), format!("\"{}\"", hard::LADDER_EVERY));
+    }
+
+    #[test]
+    fn every_cap_has_its_limit_and_every_limit_grants_nothing_by_default() {
+        for name in CAPPED {
+            assert!(KEYS.iter().any(|key| key.path == format!("limits.{name}")), "{name}");
+        }
+        assert_eq!(KEYS.iter().filter(|key| key.path.starts_with("caps.")).count(), CAPPED.len());
+        for key in KEYS.iter().filter(|key| key.path.starts_with("limits.") && key.path != "limits.currency") {
+            assert!(["0", "0.0", "0s"].contains(&key.default), "{}", key.path);
+        }
+    }
+}

@@ -1,16 +1,10 @@
 //! The types of the language: what a value must look like, and what is wrong when it does not.
 
-use std::ops::Range;
-
-use crate::domain::decimal::DecimalError;
-use crate::domain::{Bps, Fraction, SecretRef, Span, Symbol};
-use crate::risk::rules::{BarAge, PauseFor};
-
+use super::fault::Fault;
+use super::number::{bar_age, bps, count, decimal, float, fraction, pause_for, read_decimal, span, whole_fraction};
 use super::tree::Raw;
 use super::value::Value;
-
-/// A whole of basis points.
-const BPS_MAX: i64 = 10_000;
+use super::word::{Words, each, name, not_empty, parsed, secret, symbols};
 
 /// The type of a key.
 #[derive(Debug, Clone, Copy)]
@@ -50,41 +44,12 @@ pub enum Kind {
     PauseFor,
 }
 
-/// A closed set of words.
-#[derive(Debug)]
-pub struct Words {
-    /// The code of the diagnostic for another word.
-    pub code: &'static str,
-    /// What the words name, with its article: `a stage kind`.
-    pub what: &'static str,
-    pub known: &'static [&'static str],
-    /// The known ones that nothing acts upon yet.
-    pub later: &'static [&'static str],
-}
-
-/// Why a value does not fit its kind.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fault {
-    pub code: &'static str,
-    pub message: String,
-    pub label: String,
-    pub hint: String,
-    /// The part of a list that is wrong.
-    pub span: Option<Range<usize>>,
-}
-
-impl Fault {
-    fn new(code: &'static str, message: impl Into<String>, label: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), label: label.into(), hint: hint.into(), span: None }
-    }
-}
-
 impl Kind {
     /// Checks a value as it stands in a document.
     ///
     /// # Errors
     /// The fault, with its fix.
-    pub fn check(self, raw: &Raw) -> Result<Value, Fault> {
+    pub fn check(self, raw: &Raw) -> Result<Value, Box<Fault>> {
         match (self, raw) {
             (Self::Secret, Raw::Text(text)) => secret(text),
             (Self::Secret, _) => secret(""),
@@ -119,7 +84,7 @@ impl Kind {
     ///
     /// # Errors
     /// The fault, with its fix.
-    pub fn check_text(self, text: &str) -> Result<Value, Fault> {
+    pub fn check_text(self, text: &str) -> Result<Value, Box<Fault>> {
         let as_text = || Raw::Text(text.to_owned());
         let raw = match self {
             Self::Bool | Self::Count(..) | Self::Float(..) | Self::Fraction | Self::Bps => {
@@ -135,7 +100,7 @@ impl Kind {
                 _ => as_text(),
             },
         };
-        self.check(&raw).map_err(|fault| Fault { span: None, ..fault })
+        self.check(&raw).map_err(|fault| Box::new(fault.without_spans()))
     }
 
     /// What the key wants, for a sentence.
@@ -165,7 +130,13 @@ impl Kind {
         }
     }
 
-    fn wrong_type(self, raw: &Raw) -> Fault {
+    /// Would the text be right without its quotes?
+    fn is_quoted(self, text: &str) -> bool {
+        let bare = super::tree::parse_value(text).filter(|raw| !matches!(raw, Raw::Text(_)));
+        bare.is_some_and(|raw| self.check(&raw).is_ok())
+    }
+
+    fn wrong_type(self, raw: &Raw) -> Box<Fault> {
         let number = match raw {
             Raw::Whole(n) => Some(n.to_string()),
             Raw::Float(x) if x.is_finite() => Some(x.to_string()),
@@ -192,7 +163,7 @@ impl Kind {
         }
         let hint = match (self, raw) {
             (Self::Bool | Self::Count(..) | Self::Float(..) | Self::Fraction | Self::Bps, Raw::Text(text))
-                if self.check_text(text).is_ok() =>
+                if self.is_quoted(text) =>
             {
                 format!("write {text} without quotes")
             }
@@ -205,261 +176,12 @@ impl Kind {
     }
 }
 
-impl Words {
-    fn quoted(&self) -> String {
-        self.known.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
-    }
-
-    fn check(&self, text: &str) -> Result<String, Fault> {
-        if self.known.contains(&text) {
-            return Ok(text.to_owned());
-        }
-        let hint = match nearest(text, self.known.iter().copied()) {
-            Some(near) => format!("did you mean \"{near}\"? Known: {}", self.quoted()),
-            None if self.known.len() == 1 => format!("write {}", self.quoted()),
-            None => format!("write one of {}", self.quoted()),
-        };
-        Err(Fault::new(self.code, format!("\"{text}\" is not {}", self.what), "unknown", hint))
-    }
-}
-
-/// The known name that `name` was probably meant to be.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = name.to_lowercase().replace('-', "_");
-    let distance = |other: &str| strsim::damerau_levenshtein(&lower, &other.to_lowercase().replace('-', "_"));
-    let (far, near) = known.into_iter().map(|other| (distance(other), other)).min_by_key(|(far, _)| *far)?;
-    (far <= (name.chars().count() / 3).clamp(1, 4)).then_some(near)
-}
-
-fn count(n: i64, min: u64, max: u64) -> Result<Value, Fault> {
-    match u64::try_from(n) {
-        Ok(n) if (min..=max).contains(&n) => Ok(Value::Count(n)),
-        _ => Err(out_of_range(&n.to_string(), &min.to_string(), &max.to_string())),
-    }
-}
-
-fn out_of_range(value: &str, min: &str, max: &str) -> Fault {
-    Fault::new(
-        "out-of-range",
-        format!("{value} is outside {min} to {max}"),
-        "out of range",
-        format!("write a value from {min} to {max}"),
-    )
-}
-
-fn bps(n: i64) -> Result<Value, Fault> {
-    match u32::try_from(n) {
-        Ok(bps) if n <= BPS_MAX => Ok(Value::Bps(Bps(bps))),
-        _ => Err(out_of_range(&n.to_string(), "0", "10000 basis points")),
-    }
-}
-
-fn float(x: f64, min: f64, max: f64) -> Result<Value, Fault> {
-    if !x.is_finite() {
-        return Err(Fault::new("not-finite", "the number is not finite", "too large or no number", "write a finite number"));
-    }
-    // Minus zero compares equal to zero but prints otherwise, and fingerprints are made of print.
-    let x = if x == 0.0 { 0.0 } else { x };
-    if (min..=max).contains(&x) {
-        Ok(Value::Float(x))
-    } else {
-        Err(out_of_range(&x.to_string(), &min.to_string(), &max.to_string()))
-    }
-}
-
-fn fraction(x: f64) -> Result<Value, Fault> {
-    if let Some(part) = Fraction::from_f64(x) {
-        return Ok(Value::Fraction(part));
-    }
-    if !x.is_finite() {
-        return Err(Fault::new(
-            "not-finite",
-            "the number is not finite",
-            "too large or no number",
-            "write a fraction, like 0.03",
-        ));
-    }
-    Err(above_one(x))
-}
-
-fn whole_fraction(n: i64) -> Result<Value, Fault> {
-    match n {
-        0 => Ok(Value::Fraction(Fraction::ZERO)),
-        // Someone who writes 1 may mean all of it or one percent.
-        1 => Err(Fault::new(
-            "fraction-above-one",
-            "1 could mean all of it or one percent",
-            "ambiguous",
-            "write 0.01 for 1 %, or 1.0 for 100 %",
-        )),
-        n => Err(above_one(n as f64)),
-    }
-}
-
-fn above_one(x: f64) -> Fault {
-    if x < 0.0 {
-        return Fault::new("out-of-range", "a fraction cannot be negative", "below zero", "write a fraction between 0 and 1");
-    }
-    let label = format!("{x} would be {} %", x * 100.0);
-    let hint =
-        if x <= 100.0 { format!("did you mean {}?", shortest(x / 100.0)) } else { "write a fraction, like 0.03".to_owned() };
-    Fault::new("fraction-above-one", "a fraction must lie between 0 and 1", label, hint)
-}
-
-/// The quotient without the noise of binary division.
-fn shortest(x: f64) -> String {
-    Fraction::from_f64(x).map_or_else(|| x.to_string(), |part| part.to_string())
-}
-
-fn decimal<'a>(text: &'a str, what: &str) -> Result<&'a str, Fault> {
-    let negative = text.strip_prefix('-').is_some_and(|rest| rest.bytes().any(|b| (b'1'..=b'9').contains(&b)));
-    if negative {
-        return Err(Fault::new("out-of-range", format!("{what} must not be negative"), "below zero", "write zero or more"));
-    }
-    Ok(text)
-}
-
-fn read_decimal<T: std::str::FromStr<Err = DecimalError>>(text: &str, what: &str, make: fn(T) -> Value) -> Result<Value, Fault> {
-    text.parse().map(make).map_err(|error| {
-        let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
-        let hint = if text.ends_with(char::is_alphabetic) && digits.parse::<f64>().is_ok() && text.starts_with(&digits) {
-            format!("write \"{digits}\"; the currency is limits.currency")
-        } else {
-            "write digits and at most one point, like \"50\" or \"0.25\"".to_owned()
-        };
-        Fault::new("bad-decimal", format!("\"{text}\" {error}"), format!("not {what}"), hint)
-    })
-}
-
-fn span(text: &str, zero: bool) -> Result<Span, Fault> {
-    use crate::domain::time::SpanError;
-    match text.parse::<Span>() {
-        Ok(span) if span == Span::ZERO && !zero => {
-            Err(Fault::new("out-of-range", "this time must be longer than zero", "zero", "write a time like \"3s\""))
-        }
-        Ok(span) => Ok(span),
-        Err(SpanError::NoUnit(_)) => {
-            let hint = format!("write \"{text}s\" for seconds, or another of ms, s, m, h, d, w");
-            Err(Fault::new("time-without-unit", "a time needs its unit", "no unit", hint))
-        }
-        Err(error) => {
-            let hint = match text.replace(' ', "").to_lowercase() {
-                near if near != text && near.parse::<Span>().is_ok() => format!("did you mean \"{near}\"?"),
-                _ => "write it like \"500ms\", \"3s\", \"5m\", \"24h\", \"7d\" or \"2w\"".to_owned(),
-            };
-            let message = error.to_string();
-            let message = message.split_once(": ").map_or(message.as_str(), |(head, _)| head);
-            Err(Fault::new("bad-time", message, "not a time", hint))
-        }
-    }
-}
-
-fn bar_age(text: &str) -> Result<Value, Fault> {
-    let bars = text.strip_suffix(" bars").or_else(|| text.strip_suffix(" bar"));
-    match bars.map(str::parse::<u32>) {
-        Some(Ok(n)) if n > 0 => Ok(Value::BarAge(BarAge::Bars(n))),
-        Some(_) => {
-            let hint = "write it like \"2 bars\"";
-            Err(Fault::new("bad-time", format!("\"{text}\" is not a number of bars"), "not an age", hint))
-        }
-        None => span(text, false).map(|span| Value::BarAge(BarAge::Span(span))),
-    }
-}
-
-fn pause_for(text: &str) -> Result<Value, Fault> {
-    if text == "day" {
-        return Ok(Value::PauseFor(PauseFor::UtcDay));
-    }
-    span(text, false).map(|span| Value::PauseFor(PauseFor::Span(span)))
-}
-
-fn secret(text: &str) -> Result<Value, Fault> {
-    text.parse::<SecretRef>().map(Value::Secret).map_err(|error| {
-        let hint = "write \"env:NAME\", \"file:PATH\" or \"keyring:service/user\", and change this secret: it has been in a file";
-        Fault::new("secret-literal", error.to_string(), "covered", hint)
-    })
-}
-
-fn parsed<T: std::str::FromStr>(text: &str, code: &'static str, make: fn(T) -> Value, hint: &str) -> Result<Value, Fault>
-where
-    T::Err: std::fmt::Display,
-{
-    text.parse().map(make).map_err(|error: T::Err| {
-        let message = error.to_string();
-        let message = message.split_once(": ").map_or(message.as_str(), |(head, _)| head).to_owned();
-        Fault::new(code, message, "not understood", hint)
-    })
-}
-
-fn not_empty(text: &str) -> Result<Value, Fault> {
-    if text.trim().is_empty() {
-        return Err(Fault::new("empty-text", "this text must not be empty", "empty", "write a value, or remove the key"));
-    }
-    Ok(Value::Text(text.to_owned()))
-}
-
-/// Is it a name as people give them: kebab-case?
-#[must_use]
-pub fn is_name(text: &str) -> bool {
-    let part = |p: &str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    text.len() <= 64 && text.split('-').all(part)
-}
-
-fn name(text: &str) -> Result<String, Fault> {
-    if is_name(text) {
-        return Ok(text.to_owned());
-    }
-    Err(bad_name(text))
-}
-
-/// The fault of a name that is not kebab-case.
-#[must_use]
-pub fn bad_name(text: &str) -> Fault {
-    let kebab: String = text.to_lowercase().replace([' ', '_', '.'], "-");
-    let hint = if is_name(&kebab) {
-        format!("write \"{kebab}\"")
-    } else {
-        "write letters a to z, digits and dashes, like \"my-name\"".to_owned()
-    };
-    Fault::new("bad-name", format!("\"{text}\" is not a name: names are lower case with dashes"), "not a name", hint)
-}
-
-fn each<T>(list: &[(Raw, Range<usize>)], what: &str, mut read: impl FnMut(&str) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
-    let one = |(raw, span): &(Raw, Range<usize>)| {
-        let result = match raw {
-            Raw::Text(text) => read(text),
-            other => {
-                let message = format!("wrong type: this list holds {what} per entry");
-                Err(Fault::new("wrong-type", message, format!("this is {}", other.noun()), "write it in quotes"))
-            }
-        };
-        result.map_err(|fault| Fault { span: Some(span.clone()), ..fault })
-    };
-    list.iter().map(one).collect()
-}
-
-fn symbols(list: &[(Raw, Range<usize>)]) -> Result<Value, Fault> {
-    let mut seen: Vec<Symbol> = Vec::with_capacity(list.len());
-    let read = |text: &str| {
-        let hint = "write BASE/QUOTE in capitals, like \"BTC/USDT\"";
-        let symbol = match text.parse::<Symbol>() {
-            Ok(symbol) if text.contains('/') => symbol,
-            _ => return Err(Fault::new("bad-symbol", format!("\"{text}\" is not a symbol"), "not a symbol", hint)),
-        };
-        if seen.contains(&symbol) {
-            return Err(Fault::new("duplicate-symbol", format!("{symbol} is listed twice"), "again", "remove one of the two"));
-        }
-        seen.push(symbol.clone());
-        Ok(symbol)
-    };
-    each(list, "a symbol", read).map(Value::Symbols)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::fault::nearest;
     use super::*;
 
-    fn fault(kind: Kind, raw: &Raw) -> Fault {
+    fn fault(kind: Kind, raw: &Raw) -> Box<Fault> {
         kind.check(raw).expect_err("a fault")
     }
 
@@ -473,6 +195,12 @@ mod tests {
         assert_eq!(fault(Kind::Money, &Raw::Text("50 USDT".into())).code, "bad-decimal");
         assert_eq!(fault(Kind::Money, &Raw::Text("-1".into())).code, "out-of-range");
         assert_eq!(fault(Kind::Bool, &Raw::Text("true".into())).hint, "write true without quotes");
+    }
+
+    #[test]
+    fn a_text_that_is_no_number_either_comes_to_an_end() {
+        assert_eq!(fault(Kind::Bool, &Raw::Text("yes".into())).code, "wrong-type");
+        assert_eq!(fault(Kind::Count(0, 9), &Raw::Text("\"\"4\"\"".into())).code, "wrong-type");
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn above_floor(effective: &Effective, path: &KeyPath, floor: &str, found: &mut D
             .at(effective.place(path))
             .label(format!("{} < {}", bounds::plain(value), bounds::plain(&floor.value)))
             .key(path)
-            .note_at(format!("{}  <- the bound", floor.told()), floor.place.clone());
+            .note_at(format!("bounded by {}", floor.told()), floor.place.clone());
         found.push(error.hint(format!("write at least {}", floor.value)));
     }
 }
@@ -128,7 +128,7 @@ fn scaled_above_cap(effective: &Effective, name: &str, last: Money, cap: &Boundi
         .at(effective.place(&key("target")))
         .label(format!("makes it {last} > {}", bounds::plain(&cap.value)))
         .key(&key("target"))
-        .note_at(format!("{}  <- the bound", cap.told()), cap.place.clone())
+        .note_at(format!("bounded by {}", cap.told()), cap.place.clone())
         .note_at(
             format!("{limit} = \"{}\" at the start", effective.money_at(&limit).unwrap_or_default()),
             effective.place(&limit),

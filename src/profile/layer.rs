@@ -5,12 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::kind::{self, Fault, Kind};
+use super::fault::{Fault, nearest};
+use super::kind::Kind;
 use super::path::KeyPath;
 use super::schema::{SYMBOL, Schema};
 use super::source::{Place, Source};
 use super::tree::{self, Body, Node, Raw};
 use super::value::Value;
+use super::word;
 use crate::domain::Symbol;
 
 /// Where a layer comes from, lowest first.
@@ -135,7 +137,7 @@ impl Layer {
                 if matches!(row.key.kind, Kind::Secret) {
                     source.cover(place.span.clone());
                 }
-                found.push(told(fault, &place, path));
+                told(&fault, &place, path, found);
                 None
             }
         };
@@ -158,13 +160,17 @@ impl Layer {
     }
 }
 
-/// A fault as a finding at its place.
-fn told(fault: Fault, place: &Place, path: &KeyPath) -> Diagnostic {
-    let place = match fault.span {
-        Some(span) if !span.is_empty() => Place::new(&place.source, span),
+/// A fault, and those that came with it, as findings at their places.
+fn told(fault: &Fault, place: &Place, path: &KeyPath, found: &mut Diagnostics) {
+    let at = match &fault.span {
+        Some(span) if !span.is_empty() => Place::new(&place.source, span.clone()),
         _ => place.clone(),
     };
-    Diagnostic::error(fault.code, fault.message).at(place).label(fault.label).key(path).hint(fault.hint)
+    let error = Diagnostic::error(fault.code, fault.message.as_str()).at(at).label(fault.label.as_str());
+    found.push(error.key(path).hint(fault.hint.as_str()));
+    for other in &fault.more {
+        told(other, place, path, found);
+    }
 }
 
 /// The walk through a document along the schema.
@@ -188,7 +194,7 @@ impl Walk<'_> {
             }
             let given = self.schema.rows[next[0]].names[depth];
             if let Some(fault) = bad_given_name(given, &node.name) {
-                self.found.push(told(fault, &key, &path.child(&node.name)));
+                told(&fault, &key, &path.child(&node.name), self.found);
                 continue;
             }
             let here = path.child(&node.name);
@@ -213,7 +219,7 @@ impl Walk<'_> {
                 if matches!(kind, Kind::Secret) {
                     self.layer.source.cover(node.span.clone());
                 }
-                self.found.push(told(fault, &place, &path));
+                told(&fault, &place, &path, self.found);
                 None
             }
         };
@@ -239,51 +245,60 @@ impl Walk<'_> {
     fn not_a_leaf(&mut self, node: &Node, path: &KeyPath, kind: Kind) {
         let place = Place::new(&self.layer.source, node.key.clone());
         let error = Diagnostic::error("wrong-type", format!("wrong type: {path} wants {}", kind.wants()));
-        self.found.push(error.at(place).label("this is a table").key(path).hint(format!("write {path} = … as one value")));
+        self.found.push(error.at(place).label("this is a table").key(path).hint(format!(
+            "write {} = <value> in [{}]",
+            path.last(),
+            path.parent()
+        )));
     }
 
     /// Tells of a name that the schema does not know; `value` is the span of what stands behind it.
     fn unknown(&mut self, table: &[String], name: &str, place: Place, value: Option<&Range<usize>>, known: &[&str]) {
         let path = KeyPath::of(table.iter().map(String::as_str)).child(name);
-        let near = kind::nearest(name, known.iter().copied());
+        let near = nearest(name, known.iter().copied());
         if let Some(span) = value.cloned()
             && (is_secret_name(self.schema, name) || near.is_some_and(|near| is_secret_name(self.schema, near)))
         {
             place.source.cover(span);
         }
         if let Some(fault) = (self.schema.stranger)(&path) {
-            self.found.push(told(fault, &place, &path));
+            told(&fault, &place, &path, self.found);
             return;
         }
         let table = path.parent();
-        let scope = if table.is_root() { "here".to_owned() } else { format!("in [{table}]") };
+        let scope = if table.is_root() { String::new() } else { format!(" in [{table}]") };
         let (code, what) = if value.is_some() { ("unknown-key", "key") } else { ("unknown-table", "table") };
-        let error = Diagnostic::error(code, format!("unknown {what} {} {scope}", super::path::quoted(name)));
+        let error = Diagnostic::error(code, format!("unknown {what} {}{scope}", super::path::quoted(name)));
         let elsewhere = || {
             let row = self.schema.rows.iter().find(|row| row.names.last() == Some(&name))?;
             Some(format!("{name} belongs in [{}]", row.key.path.rsplit_once('.')?.0.replace('*', "<name>")))
         };
+        let dotted = || self.schema.knows(&KeyPath::parse(format!("{table}.{name}").trim_start_matches('.'))?).then_some(name);
         let hint = match near {
+            _ if name.contains('.') && dotted().is_some() => {
+                format!("write {name} without quotes: each part is a name of its own")
+            }
             Some(near) => format!("did you mean {near}?"),
             None => elsewhere().unwrap_or_else(|| match known.len() {
                 0 => "remove it".to_owned(),
-                _ => format!("known {scope}: {}", known.join(", ")),
+                _ => format!("known{scope}: {}", known.join(", ")),
             }),
         };
         self.found.push(error.at(place).label("not known").key(&path).hint(hint));
     }
 }
 
-fn bad_given_name(pattern: &str, name: &str) -> Option<Fault> {
+fn bad_given_name(pattern: &str, name: &str) -> Option<Box<Fault>> {
     match pattern {
-        super::schema::NAME if !kind::is_name(name) => Some(kind::bad_name(name)),
-        SYMBOL if !name.contains('/') || name.parse::<Symbol>().is_err() => Some(Fault {
+        super::schema::NAME if !word::is_name(name) => Some(word::bad_name(name)),
+        SYMBOL if !name.contains('/') || name.parse::<Symbol>().is_err() => Some(Box::new(Fault {
             code: "bad-symbol",
             message: format!("{name:?} is not a symbol"),
             label: "not a symbol".to_owned(),
             hint: "write BASE/QUOTE in capitals and in quotes, like \"BTC/USDT\"".to_owned(),
             span: None,
-        }),
+            more: Vec::new(),
+        })),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use figment::{Error, Figment, Metadata, Profile, Provider};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::layer::{Layer, Level, Written};
 use super::path::KeyPath;
-use super::schema::{Row, Schema};
+use super::schema::{Only, Row, Schema};
 use super::source::Place;
 use super::value::Value;
 use crate::domain::{Bps, Fraction, Money, SecretRef, Span};
@@ -78,6 +78,12 @@ fn flatten(dict: &Dict, path: &KeyPath, each: &mut impl FnMut(KeyPath, Tag)) {
             leaf => each(path.child(name), leaf.tag()),
         }
     }
+}
+
+/// A doc sentence as part of a message: lower case, without its full stop.
+fn said(doc: &str) -> String {
+    let mut chars = doc.trim_end_matches('.').chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 impl Effective {
@@ -153,25 +159,44 @@ impl Effective {
                 }
             }
         }
-        for (path, entry) in &self.entries {
+        for (path, entry) in self.entries.iter().filter(|(_, entry)| entry.layer > 0) {
             let Some(row) = self.schema.find(path) else { continue };
-            if let Some(only) = row.key.only
-                && self.has_meaning(row, path) == Some(false)
-                && entry.layer > 0
-            {
-                let guard = only.bind(path);
-                let word = self.text_at(&guard).unwrap_or_default();
-                let message = format!("{} has no meaning while {} is \"{word}\"", path.last(), guard.last());
-                let words = only.words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
-                let error = Diagnostic::error("misplaced-key", message).at(self.key_place(path)).label("not used").key(path);
-                let guard_place = self.place(&guard);
-                let error = match guard_place {
-                    Some(place) => error.note_at(format!("{guard} = \"{word}\""), place),
-                    None => error,
-                };
-                found.push(error.hint(format!("remove it; it belongs to {} = {words}", guard.last())));
+            if let Some(only) = self.broken_guard(row, path) {
+                found.push(self.misplaced(path, entry, only));
             }
         }
+    }
+
+    /// The condition that takes a key its meaning. None when it has one, or when what decides is wrong and that is told.
+    fn broken_guard(&self, row: &Row, path: &KeyPath) -> Option<Only> {
+        let only = row.key.only?;
+        let guard = only.bind(path);
+        if self.entries.contains_key(&guard) {
+            return (self.has_meaning(row, path) == Some(false)).then_some(only);
+        }
+        let guard_row = self.schema.find(&guard)?;
+        match self.has_meaning(guard_row, &guard) {
+            // The key that decides is missing, and that is told.
+            Some(true) if guard_row.key.required => None,
+            Some(_) => Some(only),
+            None => None,
+        }
+    }
+
+    fn misplaced(&self, path: &KeyPath, entry: &Entry, only: Only) -> Diagnostic {
+        let guard = only.bind(path);
+        let words = only.words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
+        let why = match self.text_at(&guard) {
+            Some(word) => format!("while {} is \"{word}\"", guard.last()),
+            None => format!("without {}", guard.last()),
+        };
+        let place = self.layers[entry.layer].written.get(path).map(|written| written.key.clone());
+        let mut error = Diagnostic::error("misplaced-key", format!("{} has no meaning {why}", path.last()));
+        error = error.at(place).label("not used").key(path);
+        if let (Some(word), Some(place)) = (self.text_at(&guard), self.place(&guard)) {
+            error = error.note_at(format!("{guard} = \"{word}\""), place);
+        }
+        error.hint(format!("remove it; it belongs to {} = {words}", guard.last()))
     }
 
     fn missing(&self, row: &Row, table: &KeyPath, path: &KeyPath) -> Diagnostic {
@@ -183,7 +208,7 @@ impl Effective {
         }
         let place = self.table_place(&opened).or_else(|| self.table_place(table)).or_else(|| self.top_of_file());
         let label = if opened.is_root() { "nowhere in the chain".to_owned() } else { format!("no {} below this", path.last()) };
-        error.at(place).label(label).note(row.key.doc).hint(format!("add it: {path} wants {}", row.key.kind.wants()))
+        error.at(place).label(label).note(said(row.key.doc)).hint(format!("add it: {path} wants {}", row.key.kind.wants()))
     }
 
     fn top_of_file(&self) -> Option<Place> {
@@ -195,7 +220,7 @@ impl Effective {
     /// Was the collection's entry removed with `enabled = false`?
     #[must_use]
     pub fn is_removed(&self, table: &KeyPath) -> bool {
-        self.bool_at(&table.child("enabled")) == Some(false)
+        self.schema.removes && self.bool_at(&table.child("enabled")) == Some(false)
     }
 
     #[must_use]

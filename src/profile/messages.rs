@@ -1,7 +1,7 @@
 //! Rules of `[alerts]`, `[preflight]` and `[rollback]`: names that must exist, orders that must differ.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::kind::nearest;
+use super::fault::nearest;
 use super::merge::Effective;
 use super::path::KeyPath;
 use super::source::Place;

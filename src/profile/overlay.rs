@@ -1,7 +1,7 @@
 //! The layers above the files: the environment and the command line.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::kind::nearest;
+use super::fault::nearest;
 use super::layer::{Layer, Level};
 use super::path::KeyPath;
 use super::schema::Schema;

@@ -1,6 +1,7 @@
 //! The language as data: one row for every key that may be written.
 
-use super::kind::{Fault, Kind};
+use super::fault::Fault;
+use super::kind::Kind;
 use super::path::KeyPath;
 
 /// Stands in a pattern for a name that people give.
@@ -121,13 +122,15 @@ pub struct Schema {
     pub rows: Vec<Row>,
     /// Another message for some unknown keys, with the table's path and the name.
     pub stranger: fn(&KeyPath) -> Option<Fault>,
+    /// Does `enabled = false` remove an inherited entry? Otherwise it stays, and only does not run.
+    pub removes: bool,
 }
 
 impl Schema {
     #[must_use]
-    pub fn new(keys: &'static [Key], stranger: fn(&KeyPath) -> Option<Fault>) -> Self {
+    pub fn new(keys: &'static [Key], stranger: fn(&KeyPath) -> Option<Fault>, removes: bool) -> Self {
         let rows = keys.iter().map(|key| Row { key, names: key.path.split('.').collect() }).collect();
-        Self { rows, stranger }
+        Self { rows, stranger, removes }
     }
 
     /// The row of a path.
@@ -139,6 +142,16 @@ impl Schema {
         };
         // An exact name beats one that people give.
         self.rows.iter().filter(fits).min_by_key(|row| row.names.iter().filter(|name| is_wild(name)).count())
+    }
+
+    /// Is it the path of a key or of a table?
+    #[must_use]
+    pub fn knows(&self, path: &KeyPath) -> bool {
+        let walk = path.names().iter().enumerate().try_fold(self.all(), |open, (depth, name)| {
+            let next = self.step(&open, depth, name);
+            (!next.is_empty()).then_some(next)
+        });
+        walk.is_some()
     }
 
     /// The index of every row, for a walk from the root.

@@ -79,7 +79,8 @@ impl Place {
 
 impl PartialEq for Place {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.source, &other.source) && self.span == other.span
+        let same = || self.source.name == other.source.name && self.source.text == other.source.text;
+        self.span == other.span && (Arc::ptr_eq(&self.source, &other.source) || same())
     }
 }
 
@@ -88,6 +89,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if std::path::Path::new(&self.source.name).extension().is_some() {
             write!(f, "{}:{}", self.source.name, self.line_column().0)
+        } else if self.source.name == self.source.text {
+            f.write_str(&self.source.name)
         } else {
             write!(f, "{} {}", self.source.name, self.source.shown())
         }

@@ -122,6 +122,12 @@ fn syntax_error(source: &Arc<Source>, message: &str, span: Option<Range<usize>>)
         "unexpected leading zero, expected nothing" => {
             ("a number must not begin with a zero".to_owned(), Some("remove the zero".to_owned()))
         }
+        "cannot recurse further; max recursion depth met" => {
+            ("values are nested too deeply".to_owned(), Some("no key here nests that deep: remove brackets".to_owned()))
+        }
+        "invalid basic string, expected `\"`" | "invalid literal string, expected `'`" => {
+            ("a text is not closed".to_owned(), Some("write its second quote on the same line".to_owned()))
+        }
         other => (format!("not TOML: {other}"), None),
     };
     let mut error = Diagnostic::error("toml-syntax", message).at(place);

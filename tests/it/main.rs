@@ -3,7 +3,10 @@
 
 mod alerts;
 mod backtest;
+mod chains;
+mod diagnostics;
 mod documents;
 mod oracles;
 mod shared;
 mod truth;
+mod verbs;

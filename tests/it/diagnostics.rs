@@ -1,0 +1,104 @@
+//! Wrong documents and the whole message each of them gets.
+//!
+//! A case is a folder of `tests/cases/diagnostics`: its documents lie over those of `_common`, `args.txt` and `env.txt` say how the
+//! program is called, `expected.txt` holds what it prints. With TIDEGATE_UPDATE_GOLDEN=1 that file is written instead.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/diagnostics")
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a scratch folder can be made");
+    for entry in fs::read_dir(from).expect("a case's folder can be read") {
+        let entry = entry.expect("a case's folder can be read");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a case's file can be copied");
+        }
+    }
+}
+
+/// The case's documents over the common ones, in a folder of their own.
+fn prepare(case: &Path) -> tempfile::TempDir {
+    let root = tempfile::tempdir().expect("a scratch folder can be made");
+    for from in [&cases().join("_common"), case] {
+        for folder in ["profiles", "pipelines"] {
+            if from.join(folder).is_dir() {
+                copy(&from.join(folder), &root.path().join(folder));
+            }
+        }
+    }
+    root
+}
+
+fn command(case: &Path, root: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.env_clear().current_dir(root);
+    if let Ok(variables) = fs::read_to_string(case.join("env.txt")) {
+        command.envs(variables.lines().filter_map(|line| line.split_once('=')));
+    }
+    let args = fs::read_to_string(case.join("args.txt")).unwrap_or_else(|_| "check -p mine".to_owned());
+    command.args(args.split_whitespace());
+    command
+}
+
+/// What the program prints for the case, and its exit code.
+fn told(case: &Path) -> String {
+    let root = prepare(case);
+    let output = command(case, root.path()).output().expect("the program runs");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the program prints UTF-8");
+    let as_json = command(case, root.path()).arg("--json").output().expect("the program runs");
+    assert_eq!(as_json.status.code(), output.status.code());
+    let document: serde_json::Value = serde_json::from_slice(&as_json.stdout).expect("--json prints one document");
+    let found = document["data"]["diagnostics"].as_array().expect("a list of findings");
+    assert!(!found.is_empty(), "{document:#}");
+    for one in found {
+        assert!(one["code"].is_string() && one["message"].is_string() && one["severity"].is_string(), "{one:#}");
+    }
+    let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(!told.contains("hunter2") && !document.to_string().contains("hunter2"), "a secret was shown:\n{told}");
+    format!("{told}exit {}\n", output.status.code().expect("the program ends by itself"))
+}
+
+#[test]
+fn every_wrong_document_gets_its_whole_message() {
+    let update = std::env::var_os("TIDEGATE_UPDATE_GOLDEN").is_some_and(|value| value == "1");
+    let mut names: Vec<PathBuf> = fs::read_dir(cases()).expect("cases").map(|entry| entry.expect("a case").path()).collect();
+    names.retain(|case| !case.ends_with("_common"));
+    names.sort();
+    assert!(names.len() >= 25, "only {} cases", names.len());
+    let mut wrong = Vec::new();
+    for case in &names {
+        let told = told(case);
+        let file = case.join("expected.txt");
+        if update {
+            fs::write(&file, &told).expect("a golden can be written");
+            continue;
+        }
+        let expected = fs::read_to_string(&file).unwrap_or_default();
+        if expected.trim().is_empty() || expected != told {
+            let name = case.file_name().unwrap_or_default().to_string_lossy();
+            wrong.push(format!("== {name}: expected\n{expected}\n== {name}: told\n{told}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{} of {} cases differ", wrong.join("\n"), wrong.len(), names.len());
+}
+
+#[test]
+fn no_message_is_wider_than_a_terminal() {
+    for case in fs::read_dir(cases()).expect("cases") {
+        let file = case.expect("a case").path().join("expected.txt");
+        for line in fs::read_to_string(&file).unwrap_or_default().lines() {
+            // A line of the document itself may be as wide as its author wrote it.
+            let is_source = line.trim_start().starts_with(|c: char| c.is_ascii_digit() || c == '|');
+            assert!(is_source || line.chars().count() <= 80, "{}: {line}", file.display());
+        }
+    }
+}
