@@ -58,7 +58,7 @@ pub struct Global {
     /// The project's folder: where profiles/, pipelines/ and data/ are.
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     root: PathBuf,
-    /// Take this UTC time for now, in verbs that only read or replay.
+    /// Take this UTC time for now, where no live venue is asked.
     #[arg(long, global = true, value_name = "TIME")]
     at: Option<Time>,
 }

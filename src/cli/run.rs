@@ -108,6 +108,7 @@ fn take_in(context: &Context, place: &Workplace, watermark: Option<Time>) -> Res
     let now = context.clock.now();
     let taken = ingest(place.plan.ingest(), &place.lake, &context.root, now, watermark, &mut seen).map_err(ingest_failure);
     bar.finish_and_clear();
+    tracing::debug!("bars taken in");
     taken
 }
 

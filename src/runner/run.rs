@@ -129,6 +129,7 @@ impl<'a> Session<'a> {
         let stamp = Stamp { run: first.map_or_else(String::new, |t| self.run_id(job, t)), ..job.stamp.clone() };
         let (mut bars_done, mut interrupted, mut out, mut uncommitted) = (0, false, Outbox::default(), 0);
         if first.is_some() {
+            tracing::debug!(run = %stamp.run, "run begins");
             self.journal.begin(&stamp.run, &serde_json::to_string(&stamp).expect("a stamp has text keys only"))?;
         }
         while let Some((open_time, bars)) = next {
@@ -196,9 +197,11 @@ impl<'a> Session<'a> {
 
     fn commit(&mut self, stamp: &Stamp, records: &mut Records) -> Result<(), RunError> {
         let watermark = self.watermark.expect("a commit follows a step");
+        tracing::debug!(%watermark, "commit begins");
         let standing = Standing { watermark, fingerprint: self.fingerprint.clone(), snapshot: self.trader.snapshot() };
         self.journal.commit(&stamp.run, &stamp.standing(), &standing, records)?;
         records.clear();
+        tracing::debug!(%watermark, "committed");
         Ok(())
     }
 
@@ -217,6 +220,7 @@ impl<'a> Session<'a> {
         let mut recording = Recording::new(stamp.clone())?;
         recording.take(&mut records)?;
         recording.write(&self.runs.join(&stamp.run), &figures)?;
+        tracing::debug!(run = %stamp.run, "record written");
         Ok(self.journal.end(&stamp.run, state)?)
     }
 

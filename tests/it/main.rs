@@ -7,6 +7,8 @@ mod chains;
 mod diagnostics;
 mod documents;
 mod oracles;
+mod project;
+mod running;
 mod shared;
 mod truth;
 mod verbs;
