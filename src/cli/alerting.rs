@@ -11,6 +11,7 @@ use super::exit::Failure;
 use super::work::Workplace;
 use crate::domain::{Symbol, Time};
 use crate::notify::{self, Receiver, Unavailable};
+use crate::pipeline::StageKind;
 use crate::stage::alert::task::{AlertHandle, AlertTask, Delivery, DeliveryRow};
 use crate::stage::alert::{Alert, Dedup};
 use crate::store::disk::Disk;
@@ -38,7 +39,7 @@ impl Alerting {
     /// # Errors
     /// When the journal cannot be read or a route names a receiver that is not there.
     pub fn start(context: &Context, place: &Workplace, journal: &Journal) -> Result<Option<Self>, Failure> {
-        if !place.profile.stages().alert {
+        if !place.plan.is_enabled(StageKind::Alert) {
             return Ok(None);
         }
         let environment = |name: &str| std::env::var(name).ok();

@@ -12,6 +12,7 @@ use super::select::Select;
 use super::summary::{Told, grouped, minute};
 use super::work::{self, Workplace, ingest_failure};
 use crate::domain::{Columns, Time};
+use crate::pipeline::StageKind;
 use crate::profile::{Mode, Profile};
 use crate::runner::run::{Job, Report as Done, RunError, Session};
 use crate::runner::setup;
@@ -46,20 +47,15 @@ impl Run {
         let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
         let mut job = Job { stamp, trader: place.trader.clone() };
         let session = Session::open(&mut journal, &place.runs, &job).map_err(run_failure)?;
-        if place.profile.stages().ingest {
+        if place.plan.is_enabled(StageKind::Ingest) {
             let taken = take_in(context, &place, session.watermark())?;
             if !taken.is_kept() {
                 drop(session);
                 return contract_broken(context, &place, &mut journal, &taken);
             }
         }
-        if !(place.profile.stages().model && place.profile.stages().oms) {
-            return Ok(nothing(
-                context,
-                &place,
-                session.watermark(),
-                "model or oms is disabled in the profile: nothing was traded",
-            ));
+        if !(place.plan.is_enabled(StageKind::Model) && place.plan.is_enabled(StageKind::Oms)) {
+            return Ok(nothing(context, &place, session.watermark(), "model or oms is not enabled: nothing was traded"));
         }
         let columns = self.closed(context, &place, session.needs_from())?;
         let has_new =

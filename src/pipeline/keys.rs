@@ -84,7 +84,7 @@ pub static KEYS: &[Key] = &[
     key("stage.*.kind", Kind::Word(&STAGE_KINDS), "", "What the stage does.").required(),
     key("stage.*.needs", Kind::Names, "[]", "Stages that must have succeeded before."),
     key("stage.*.enabled", Kind::Bool, "true", "false leaves the stage out."),
-    key("stage.*.timeout", Kind::Span, "30s", "The longest the stage may take."),
+    key("stage.*.timeout", Kind::Span, "30s", "The longest the stage may take.").later(),
     key("stage.*.retry.count", Kind::Count(0, 10), "0", "How often a failed stage is tried again.").later(),
     key("stage.*.retry.on", Kind::WordList(&RETRY_CAUSES), "timeout", "Failures that are worth another try.").later(),
 

@@ -39,7 +39,7 @@ words!(
     ["pause-loop", "close-all-positions", "restore-previous-champion", "reset-escalation"],
     []
 );
-words!(RECEIVERS, "unknown-receiver-kind", "a kind of receiver", ["slack", "smtp", "webhook"], ["smtp"]);
+words!(RECEIVERS, "unknown-receiver-kind", "a kind of receiver", ["slack", "smtp", "webhook"], ["smtp", "webhook"]);
 words!(SEVERITIES, "unknown-severity", "a severity", ["info", "warning", "critical"], []);
 words!(DIAGNOSES, "unknown-diagnosis", "a diagnosis", ["dns", "tcp", "auth", "venue-status", "data", "risk"], []);
 words!(THEN, "unknown-word", "a consequence", ["rollback", "halt", "none"], []);
@@ -84,7 +84,7 @@ pub static KEYS: &[Key] = &[
     key("limits.max_daily_turnover", Kind::Money, "0", "Notional filled in one UTC day, both sides."),
     key("limits.max_dd_daily", Kind::Fraction, "0.0", "Loss from the day's high-water mark that trips the kill switch."),
     key("limits.max_dd_weekly", Kind::Fraction, "0.0", "Loss from the ISO week's high-water mark that trips the kill switch."),
-    key("limits.latency_threshold", Kind::SpanOrZero, "0s", "Order round trips above this count toward the latency pause."),
+    key("limits.latency_threshold", Kind::SpanOrZero, "0s", "Order round trips above this count toward the latency pause.").later(),
     key("limits.max_orders_per_minute", Kind::Count(0, u32::MAX as u64), "0", "Orders sent in any minute."),
     key("limits.max_orders_per_day", Kind::Count(0, u32::MAX as u64), "0", "Orders sent in one UTC day."),
     key("limits.max_open_orders", Kind::Count(0, 10_000), "0", "Orders open at the same time."),
@@ -102,13 +102,13 @@ pub static KEYS: &[Key] = &[
     key("risk.on_drawdown.action", Kind::Word(&DRAWDOWN_ACTIONS), "halt", "What a tripped drawdown limit does."),
     key("risk.on_drawdown.pause_for", Kind::PauseFor, "day", "How long a pause lasts; \"day\" is until the next UTC day."),
     key("risk.on_drawdown.flatten", Kind::Bool, "true", "Close positions at the next opportunity."),
-    key("risk.on_latency.window", Kind::Count(1, 1000), "3", "Readings in a row above the threshold."),
-    key("risk.on_latency.action", Kind::Word(&LATENCY_ACTIONS), "pause", "No new exposure; exits go on."),
-    key("risk.on_latency.pause_for", Kind::Span, "5m", "How long the pause lasts."),
+    key("risk.on_latency.window", Kind::Count(1, 1000), "3", "Readings in a row above the threshold.").later(),
+    key("risk.on_latency.action", Kind::Word(&LATENCY_ACTIONS), "pause", "No new exposure; exits go on.").later(),
+    key("risk.on_latency.pause_for", Kind::Span, "5m", "How long the pause lasts.").later(),
 
     key("storage.root", Kind::Text, "data/lake", "Where bars are kept: a folder, or an object store's URL."),
     key("storage.runs", Kind::Text, "runs", "Where runs write what they did."),
-    key("storage.compression", Kind::Word(&COMPRESSIONS), "zstd", "How Parquet pages are compressed."),
+    key("storage.compression", Kind::Word(&COMPRESSIONS), "zstd", "How Parquet pages are compressed.").later(),
 
     key("models.registry", Kind::Text, "runs/models.db", "Where registered models are kept.").later(),
     key("models.use", Kind::Word(&MODEL_ALIASES), "champion", "Which version of a registered model decides.").later(),
@@ -178,7 +178,7 @@ pub static KEYS: &[Key] = &[
     key("rollback.step.*.timeout", Kind::Span, "1m", "The longest the step may take.").later(),
 
     key("alerts.repeat_every", Kind::Span, "30m", "The same alert is not sent again before this has passed."),
-    key("alerts.fallback", Kind::Name, "", "The receiver that takes what another could not deliver."),
+    key("alerts.fallback", Kind::Name, "", "The receiver that takes what another could not deliver.").later(),
     key("alerts.receipt_within", Kind::Span, "60s", "A message without receipt after this goes to the fallback.").later(),
     key("alerts.receiver.*.enabled", Kind::Bool, "true", "false removes an inherited receiver."),
     key("alerts.receiver.*.kind", Kind::Word(&RECEIVERS), "", "How the receiver is reached.").required(),

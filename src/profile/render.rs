@@ -1,10 +1,13 @@
 //! How findings look: the compiler's own layout for people, objects for programs.
 
+use std::ops::Range;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
+use super::source::Place;
 
 /// Columns that a message may fill.
 const WIDTH: usize = 80;
@@ -46,8 +49,9 @@ fn one(found: &Diagnostic, renderer: &Renderer, paint: Paint) -> String {
     // The gutter is as wide as the line number below.
     let indent = place.line_column().0.to_string().len() + " = note: ".len();
     let label = (!found.label.is_empty()).then_some(found.label.as_str());
-    let caret = AnnotationKind::Primary.span(place.span.clone()).label(label);
-    let snippet = Snippet::source(place.source.shown()).path(place.source.name.as_str()).annotation(caret);
+    let (lines, first_line, span) = lines_around(place);
+    let caret = AnnotationKind::Primary.span(span).label(label);
+    let snippet = Snippet::source(lines).line_start(first_line).path(place.source.name.as_str()).annotation(caret);
     let mut group = title.element(snippet);
     for note in &found.notes {
         group = group.element(Level::NOTE.message(wrapped(&note.to_string(), indent)));
@@ -56,6 +60,17 @@ fn one(found: &Diagnostic, renderer: &Renderer, paint: Paint) -> String {
         group = group.element(Level::HELP.with_name("hint").message(wrapped(hint, indent)));
     }
     renderer.render(&[group])
+}
+
+/// The lines a place touches, the number of the first, and the span within them: the renderer reads all it is given, and a
+/// document may have a hundred findings.
+fn lines_around(place: &Place) -> (String, usize, Range<usize>) {
+    let text = place.source.shown();
+    let start = text[..place.span.start].rfind('\n').map_or(0, |n| n + 1);
+    let end = text[place.span.end..].find('\n').map_or(text.len(), |n| place.span.end + n);
+    // The renderer would draw a carriage return that ends the line.
+    let end = if end > place.span.end && text[..end].ends_with('\r') { end - 1 } else { end };
+    (text[start..end].to_owned(), place.line_column().0, place.span.start - start..place.span.end - start)
 }
 
 /// Notes and hint of a finding without a place; the renderer would draw a gutter beside nothing.
@@ -95,7 +110,7 @@ fn wrapped(text: &str, indent: usize) -> String {
 #[must_use]
 pub fn json(found: &Diagnostics) -> Value {
     let objects = found.iter().map(|d| {
-        let at = d.place.as_ref().map(super::source::Place::line_column);
+        let at = d.place.as_ref().map(Place::line_column);
         json!({
             "code": d.code,
             "severity": d.severity.name(),

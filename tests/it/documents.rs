@@ -101,3 +101,33 @@ fn every_shipped_profile_resolves() {
         }
     }
 }
+
+#[test]
+fn a_stage_runs_only_when_both_documents_let_it() {
+    let set = |text: &str| Overrides { set: vec![text.to_owned()], paper: true };
+    for text in ["stage.oms.enabled=false", "stages.oms.enabled=false"] {
+        let (_, plan) = load("canary", Some("demo"), &set(text), &[]);
+        assert!(!plan.is_enabled(StageKind::Oms) && plan.is_enabled(StageKind::Model), "{text}");
+        assert_eq!(plan.stages().len(), 4, "{text}");
+    }
+}
+
+#[test]
+fn a_registered_model_is_sound_and_cannot_run_yet() {
+    let root = tempfile::tempdir().expect("a scratch folder can be made");
+    let case = self::root().join("tests/cases/diagnostics");
+    let files = [
+        ("profiles/base.toml", case.join("_common/profiles/base.toml")),
+        ("profiles/good.toml", case.join("_common/profiles/good.toml")),
+        ("pipelines/trend.toml", case.join("registered_model_later/pipelines/trend.toml")),
+    ];
+    for (to, from) in files {
+        let to = root.path().join(to);
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("a scratch folder can be made");
+        std::fs::copy(from, to).expect("a case's file can be copied");
+    }
+    let loaded = pipeline::load(root.path(), "good", None, &Overrides::default(), &Environment::default());
+    let (_, plan, warnings) = loaded.expect("the documents are sound");
+    assert!(warnings.iter().all(|warning| warning.code == "not-in-effect"), "{warnings:?}");
+    assert!(plan.model().unwrap_err().to_string().contains("not in effect yet"));
+}

@@ -6,6 +6,7 @@ mod backtest;
 mod chains;
 mod diagnostics;
 mod documents;
+mod mangled;
 mod oracles;
 mod project;
 mod running;
