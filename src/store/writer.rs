@@ -5,8 +5,6 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use ::parquet::errors::ParquetError;
-
 use super::disk::TEMPORARY;
 use super::fingerprint::Content;
 use super::lake::{Lake, overlapping};
@@ -218,8 +216,10 @@ impl Writer<'_> {
     fn write_part(&self, folder: &str, rows: &Rows, range: Range<usize>) -> Result<Part, LakeError> {
         let path = self.folder.join(folder);
         let failed = |source| LakeError::Write { path: path.clone(), source };
-        let draft = self.lake.disk.draft(&path).map_err(failed)?;
-        let draft = parquet::write(draft, rows, range.clone()).map_err(|error| failed(io_error(error)))?;
+        let mut draft = self.lake.disk.draft(&path).map_err(failed)?;
+        if let Err(error) = parquet::write(&mut draft, rows, range.clone()) {
+            return Err(failed(draft.take_failure().unwrap_or_else(|| std::io::Error::other(error))));
+        }
         let (first, last) = (rows.bars.time(range.start), rows.bars.time(range.end - 1));
         let published = draft.publish(|sha256| part_name(first, sha256)).map_err(failed)?;
         Ok(Part {
@@ -288,17 +288,6 @@ fn compare(rows: &Rows, there: &Rows) -> (Staged, Vec<u32>) {
 fn part_name(first: Time, sha256: &str) -> String {
     let first: String = first.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
     format!("part-{first}-{}.parquet", &sha256[..16])
-}
-
-/// Digs the disk's own error out of the Parquet writer's.
-fn io_error(error: ParquetError) -> std::io::Error {
-    match error {
-        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
-            Ok(io) => *io,
-            Err(other) => std::io::Error::other(other),
-        },
-        other => std::io::Error::other(other),
-    }
 }
 
 fn names(folder: &std::path::Path) -> Result<Vec<String>, LakeError> {

@@ -6,6 +6,7 @@ mod backtest;
 mod chains;
 mod diagnostics;
 mod documents;
+mod lake;
 mod oracles;
 mod shared;
 mod truth;
