@@ -156,7 +156,7 @@ impl Writer<'_> {
     /// Makes the staged parts count, and what was recorded.
     ///
     /// # Errors
-    /// When the disk fails; the series is then as before.
+    /// When the disk fails; the series is then as before, or as after if only the last sync failed.
     pub fn commit(mut self) -> Result<(), LakeError> {
         if self.imports.is_empty() && self.parts == self.manifest.parts {
             return Ok(());
@@ -171,7 +171,6 @@ impl Writer<'_> {
             .disk
             .replace(&self.folder, manifest::FILE, &next.to_json())
             .map_err(|source| LakeError::Write { path, source })?;
-        self.manifest = next;
         // The merged parts count no more. If one stays, the next writer sweeps it up.
         self.sweep()
     }
@@ -234,8 +233,10 @@ impl Writer<'_> {
     }
 
     /// Removes files that the manifest does not list: drafts, and parts of a writer that died before its manifest or after it.
+    /// The manifest is the one on the disk at this moment, not the one remembered: a commit may have failed after it counted.
     fn sweep(&self) -> Result<(), LakeError> {
-        let listed = |file: &str| self.manifest.parts.iter().any(|part| part.file == file);
+        let manifest = Manifest::load(&self.folder)?.unwrap_or_default();
+        let listed = |file: &str| manifest.parts.iter().any(|part| part.file == file);
         for name in names(&self.folder)? {
             if name.starts_with(TEMPORARY) {
                 self.remove(&name)?;
