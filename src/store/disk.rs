@@ -39,7 +39,8 @@ impl Disk {
     /// A disk on which nothing happens any more after `steps`, as when the program is killed there.
     #[must_use]
     pub fn killed_after(steps: u32) -> Self {
-        Self::with_fault(steps, io::ErrorKind::Interrupted, true)
+        // Any kind but `Interrupted`, after which the standard library tries again.
+        Self::with_fault(steps, io::ErrorKind::Other, true)
     }
 
     fn with_fault(steps: u32, kind: io::ErrorKind, is_final: bool) -> Self {
@@ -102,6 +103,7 @@ impl Disk {
             hash: Sha256::new(),
             bytes: 0,
             is_published: false,
+            failure: None,
         })
     }
 
@@ -138,6 +140,7 @@ pub struct Draft {
     hash: Sha256,
     bytes: u64,
     is_published: bool,
+    failure: Option<io::Error>,
 }
 
 /// A file that is safely on the disk under its name.
@@ -167,14 +170,29 @@ impl Draft {
     }
 }
 
-impl Write for Draft {
-    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+impl Draft {
+    /// Why writing failed. Encoders wrap the disk's error until nothing but its text is left; this is the error itself.
+    pub fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
+    fn try_write(&mut self, content: &[u8]) -> io::Result<usize> {
         if let Err(error) = self.disk.step() {
             // A full disk takes a part of what it is given.
             self.file.write_all(&content[..content.len() / 2])?;
             return Err(error);
         }
-        let written = self.file.write(content)?;
+        self.file.write(content)
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+        let written = self.try_write(content).map_err(|error| {
+            let copy = io::Error::from(error.kind());
+            self.failure.get_or_insert(error);
+            copy
+        })?;
         self.hash.update(&content[..written]);
         self.bytes += written as u64;
         Ok(written)

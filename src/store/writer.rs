@@ -5,8 +5,6 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use ::parquet::errors::ParquetError;
-
 use super::disk::TEMPORARY;
 use super::fingerprint::Content;
 use super::lake::{Lake, overlapping};
@@ -158,7 +156,7 @@ impl Writer<'_> {
     /// Makes the staged parts count, and what was recorded.
     ///
     /// # Errors
-    /// When the disk fails; the series is then as before.
+    /// When the disk fails; the series is then as before, or as after if only the last sync failed.
     pub fn commit(mut self) -> Result<(), LakeError> {
         if self.imports.is_empty() && self.parts == self.manifest.parts {
             return Ok(());
@@ -173,7 +171,6 @@ impl Writer<'_> {
             .disk
             .replace(&self.folder, manifest::FILE, &next.to_json())
             .map_err(|source| LakeError::Write { path, source })?;
-        self.manifest = next;
         // The merged parts count no more. If one stays, the next writer sweeps it up.
         self.sweep()
     }
@@ -218,8 +215,10 @@ impl Writer<'_> {
     fn write_part(&self, folder: &str, rows: &Rows, range: Range<usize>) -> Result<Part, LakeError> {
         let path = self.folder.join(folder);
         let failed = |source| LakeError::Write { path: path.clone(), source };
-        let draft = self.lake.disk.draft(&path).map_err(failed)?;
-        let draft = parquet::write(draft, rows, range.clone()).map_err(|error| failed(io_error(error)))?;
+        let mut draft = self.lake.disk.draft(&path).map_err(failed)?;
+        if let Err(error) = parquet::write(&mut draft, rows, range.clone()) {
+            return Err(failed(draft.take_failure().unwrap_or_else(|| std::io::Error::other(error))));
+        }
         let (first, last) = (rows.bars.time(range.start), rows.bars.time(range.end - 1));
         let published = draft.publish(|sha256| part_name(first, sha256)).map_err(failed)?;
         Ok(Part {
@@ -234,8 +233,10 @@ impl Writer<'_> {
     }
 
     /// Removes files that the manifest does not list: drafts, and parts of a writer that died before its manifest or after it.
+    /// The manifest is the one on the disk at this moment, not the one remembered: a commit may have failed after it counted.
     fn sweep(&self) -> Result<(), LakeError> {
-        let listed = |file: &str| self.manifest.parts.iter().any(|part| part.file == file);
+        let manifest = Manifest::load(&self.folder)?.unwrap_or_default();
+        let listed = |file: &str| manifest.parts.iter().any(|part| part.file == file);
         for name in names(&self.folder)? {
             if name.starts_with(TEMPORARY) {
                 self.remove(&name)?;
@@ -288,17 +289,6 @@ fn compare(rows: &Rows, there: &Rows) -> (Staged, Vec<u32>) {
 fn part_name(first: Time, sha256: &str) -> String {
     let first: String = first.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
     format!("part-{first}-{}.parquet", &sha256[..16])
-}
-
-/// Digs the disk's own error out of the Parquet writer's.
-fn io_error(error: ParquetError) -> std::io::Error {
-    match error {
-        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
-            Ok(io) => *io,
-            Err(other) => std::io::Error::other(other),
-        },
-        other => std::io::Error::other(other),
-    }
 }
 
 fn names(folder: &std::path::Path) -> Result<Vec<String>, LakeError> {

@@ -6,6 +6,7 @@ mod backtest;
 mod chains;
 mod diagnostics;
 mod documents;
+mod lake;
 mod mangled;
 mod oracles;
 mod project;

@@ -251,7 +251,9 @@ fn a_symbol_that_the_pipeline_or_the_source_does_not_know_is_named() {
     let project = Project::new();
     let (_, err) = project.expect(3, &["run", "-p", "busy", "--set", "risk.symbols=[\"XXX/USDT\"]"]);
     assert!(err.contains("XXX/USDT") && err.contains("risk.symbols"), "{err}");
-    std::fs::create_dir_all(project.path().join("data/sample")).unwrap();
+    std::fs::create_dir_all(project.path().join("data")).unwrap();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample");
+    assert!(Command::new("cp").args(["-r", sample]).arg(project.path().join("data")).status().unwrap().success());
     let (_, err) = project.expect(1, &["run", "demo", "-p", "busy", "--set", "stage.ingest.symbols=[\"XXX/USDT\"]"]);
     assert!(err.contains("XXX/USDT"), "{err}");
 }
