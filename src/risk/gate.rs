@@ -9,6 +9,16 @@ use super::rules::{DataGap, Rules};
 
 /// Proof that the gate let something pass. It cannot be made elsewhere, copied, converted into or read from a file.
 ///
+/// ```
+/// # use tidegate::{domain::OrderIntent, risk::{Gate, View}, venue::Venue};
+/// # fn send(gate: &Gate, intent: OrderIntent, view: &View<'_>, venue: &mut dyn Venue) {
+/// // The one way to a venue.
+/// if let Ok(approved) = gate.check(intent, view) {
+///     venue.submit(approved);
+/// }
+/// # }
+/// ```
+///
 /// ```compile_fail,E0451
 /// // RISK-1: the field is private, so there is no way around the gate.
 /// let forged = tidegate::risk::Approved { inner: 1 };

@@ -257,3 +257,61 @@ fn a_symbol_that_the_pipeline_or_the_source_does_not_know_is_named() {
     let (_, err) = project.expect(1, &["run", "demo", "-p", "busy", "--set", "stage.ingest.symbols=[\"XXX/USDT\"]"]);
     assert!(err.contains("XXX/USDT"), "{err}");
 }
+
+/// Takes one HTTP request on loopback, answers `reply`, and gives the request.
+fn take_one_request(reply: &'static str) -> (String, std::thread::JoinHandle<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/hook", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        let (mut request, mut piece) = (Vec::new(), [0; 4096]);
+        // The body is JSON and ends with a brace; its length is short enough to come in a few pieces.
+        while !request.ends_with(b"}") {
+            let read = stream.read(&mut piece).unwrap();
+            assert!(read > 0, "the request was cut");
+            request.extend_from_slice(&piece[..read]);
+        }
+        stream.write_all(reply.as_bytes()).unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    (address, thread)
+}
+
+/// A bar of the busy pipeline at which its drawdown limit trips, and the minute after it.
+fn a_kill() -> (String, String) {
+    let project = Project::new();
+    project.run(AFTER_ALL);
+    let kill = project.records().notices.into_iter().find_map(|notice| match notice {
+        tidegate::telemetry::record::Notice::Killed { trip, .. } => Some(trip.at),
+        _ => None,
+    });
+    let at = kill.expect("the busy pipeline meets its drawdown limit");
+    (at.to_string(), (at + tidegate::domain::Span::from_secs(-120 + 60)).to_string())
+}
+
+#[test]
+fn a_kill_is_told_to_slack_and_a_receiver_without_address_is_named() {
+    let (at, before) = a_kill();
+    let (address, slack) = take_one_request("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+    let project = Project::new();
+    project.run(&before);
+    let output = project.command(&["run", "-p", "busy", "--at", &at]).env("SLACK_WEBHOOK_URL", address).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    let request = slack.join().unwrap();
+    assert!(request.contains("high-water mark"), "{request}");
+    assert!(err.contains("mail") && err.contains("not in effect yet"), "the mail receiver has no engine yet: {err}");
+    let folders = std::fs::read_dir(project.runs()).unwrap().map(|e| e.unwrap().path().join("deliveries.jsonl"));
+    let told: Vec<String> = folders.filter(|f| f.exists()).map(|f| std::fs::read_to_string(f).unwrap()).collect();
+    assert!(told.iter().any(|rows| rows.contains("\"delivered\"")), "{told:?}");
+}
+
+#[test]
+fn history_is_recorded_and_nobody_is_called_for_it() {
+    let project = Project::new();
+    let (_, err) = project.expect(0, &["run", "-p", "busy", "--at", AFTER_ALL]);
+    assert!(!err.contains("not delivered"), "{err}");
+    assert!(!project.records().notices.is_empty());
+}
