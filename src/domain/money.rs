@@ -303,11 +303,10 @@ impl Money {
         Self(div_ceil(self.0 * i128::from(bps.0), BPS_PER_WHOLE))
     }
 
-    /// Does falling from `high` to this amount lose at least `fraction` of `high`? Exact, `>=`.
-    #[inline]
+    /// `fraction` of this amount, rounded up.
     #[must_use]
-    pub fn has_fallen(self, high: Self, fraction: Fraction) -> bool {
-        high.0 > 0 && product(high.0 - self.0, PPB_PER_WHOLE) >= product(high.0, i128::from(fraction.0))
+    pub fn fraction_ceil(self, fraction: Fraction) -> Self {
+        -(-self).fraction_floor(fraction)
     }
 
     /// This amount × `numerator` ÷ `denominator`, rounded toward zero: an exact ratio of limits.
@@ -444,11 +443,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fall_of_exactly_the_limit_counts() {
-        let limit = Fraction::from_f64(0.03).unwrap();
-        assert!(money("97").has_fallen(money("100"), limit));
-        assert!(!money("97.000000000000000001").has_fallen(money("100"), limit));
-        assert!(!money("1").has_fallen(Money::ZERO, limit));
+    fn fractions_round_the_way_they_say() {
+        let share = Fraction::from_f64(0.03).unwrap();
+        assert_eq!(money("100").fraction_floor(share), money("3"));
+        assert_eq!(money("100").fraction_ceil(share), money("3"));
+        assert_eq!(Money::from_count(1).fraction_floor(share), Money::ZERO);
+        assert_eq!(Money::from_count(1).fraction_ceil(share), Money::from_count(1));
+        assert!(money("3.000000000000000001").exceeds(share, money("100")) && !money("3").exceeds(share, money("100")));
     }
 
     #[test]

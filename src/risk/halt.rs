@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Money, Span, Time};
+use crate::domain::{Fraction, Money, Span, Time};
 
 use super::limits::Limits;
 use super::rules::{DrawdownAction, OnDrawdown, OnLatency, PauseFor, Rules};
@@ -86,6 +86,33 @@ impl Trip {
 struct Mark {
     ends_at: Time,
     high: Money,
+    /// The greatest equity that has fallen by the limit, and the limit it was made for; made anew when either changes.
+    floor: Money,
+    floor_for: Option<Fraction>,
+}
+
+impl Mark {
+    const fn new(ends_at: Time, high: Money) -> Self {
+        Self { ends_at, high, floor: Money::ZERO, floor_for: None }
+    }
+
+    /// Raises the mark to `equity` if that is higher.
+    #[inline]
+    fn raise(&mut self, equity: Money) {
+        if equity > self.high {
+            (self.high, self.floor_for) = (equity, None);
+        }
+    }
+
+    /// Has equity fallen from the mark by at least `limit`? Compares with a floor, because this is asked at every bar.
+    #[inline]
+    fn is_breached(&mut self, equity: Money, limit: Fraction) -> bool {
+        if self.floor_for != Some(limit) {
+            self.floor = self.high - self.high.fraction_ceil(limit);
+            self.floor_for = Some(limit);
+        }
+        equity <= self.floor && self.high.is_positive()
+    }
 }
 
 /// Watches equity and latency and holds the latch.
@@ -107,7 +134,7 @@ pub struct Guard {
 impl Guard {
     #[must_use]
     pub const fn new(equity: Money) -> Self {
-        let unset = Mark { ends_at: Time::MIN, high: equity };
+        let unset = Mark::new(Time::MIN, equity);
         Self {
             day: unset,
             week: unset,
@@ -136,11 +163,11 @@ impl Guard {
     fn roll(&mut self, open_time: Time) {
         let day = open_time.utc_day();
         self.breached = false;
-        self.day = Mark { ends_at: Time::start_of_day(day + 1), high: self.last_equity };
+        self.day = Mark::new(Time::start_of_day(day + 1), self.last_equity);
         if open_time >= self.week.ends_at {
             // Week 0 began on the Monday three days before the epoch.
             let next_monday = (open_time.iso_week() + 1) * 7 - 3;
-            self.week = Mark { ends_at: Time::start_of_day(next_monday), high: self.last_equity };
+            self.week = Mark::new(Time::start_of_day(next_monday), self.last_equity);
         }
     }
 
@@ -151,10 +178,10 @@ impl Guard {
             return None;
         }
         self.last_equity = equity;
-        self.day.high = self.day.high.max(equity);
-        self.week.high = self.week.high.max(equity);
-        let daily = equity.has_fallen(self.day.high, limits.max_dd_daily);
-        if daily || equity.has_fallen(self.week.high, limits.max_dd_weekly) {
+        self.day.raise(equity);
+        self.week.raise(equity);
+        let daily = self.day.is_breached(equity, limits.max_dd_daily);
+        if daily || self.week.is_breached(equity, limits.max_dd_weekly) {
             return self.breach(at, equity, daily, rules.on_drawdown);
         }
         self.breached = false;
@@ -215,8 +242,8 @@ impl Guard {
     pub fn resume(&mut self) {
         self.halt = None;
         self.paused_until = None;
-        self.day.high = self.last_equity;
-        self.week.high = self.last_equity;
+        self.day = Mark::new(self.day.ends_at, self.last_equity);
+        self.week = Mark::new(self.week.ends_at, self.last_equity);
         self.breached = false;
     }
 
@@ -255,7 +282,6 @@ impl Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Fraction;
     use crate::risk::testing::{limits, rules};
 
     fn money(text: &str) -> Money {
