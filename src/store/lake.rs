@@ -175,8 +175,10 @@ impl Lake {
 
     /// Reads with the manifest, and once more if a writer replaced it and a part meanwhile.
     fn with_manifest<T>(&self, series: &Series, read: impl Fn(&Manifest) -> Result<T, LakeError>) -> Result<T, LakeError> {
-        let load =
-            || self.manifest(series)?.ok_or_else(|| LakeError::NoSeries { series: series.clone(), lake: self.root.clone() });
+        let load = || {
+            let found = self.manifest(series)?.filter(|manifest| !manifest.parts.is_empty());
+            found.ok_or_else(|| LakeError::NoSeries { series: series.clone(), lake: self.root.clone() })
+        };
         let mut manifest = load()?;
         for _ in 1..READ_ATTEMPTS_MAX {
             match read(&manifest) {

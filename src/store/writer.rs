@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::disk::TEMPORARY;
 use super::fingerprint::Content;
@@ -69,7 +69,10 @@ impl Lake {
             Err(TryLockError::WouldBlock) => return Err(LakeError::Locked { series: series.clone(), lock }),
             Err(TryLockError::Error(source)) => return Err(LakeError::Write { path: lock, source }),
         }
-        let manifest = Manifest::load(&folder)?.unwrap_or_default();
+        let manifest = match Manifest::load(&folder)? {
+            Some(manifest) => manifest,
+            None => self.begin(&folder)?,
+        };
         let writer = Writer {
             lake: self,
             series: series.clone(),
@@ -81,6 +84,17 @@ impl Lake {
         };
         writer.sweep()?;
         Ok(writer)
+    }
+
+    /// Writes the first manifest of a series. From then on parts without one mean that it was lost, and are left alone.
+    fn begin(&self, folder: &Path) -> Result<Manifest, LakeError> {
+        let path = folder.join(manifest::FILE);
+        if names(folder)?.iter().any(|name| name.starts_with("year=")) {
+            return Err(LakeError::Damaged { path, why: "it is gone, and there are bars beside it".to_owned() });
+        }
+        let manifest = Manifest::default();
+        self.disk.replace(folder, manifest::FILE, &manifest.to_json()).map_err(|source| LakeError::Write { path, source })?;
+        Ok(manifest)
     }
 
     /// Adds the bars that are new; `rows` are ascending.
@@ -235,7 +249,7 @@ impl Writer<'_> {
     /// Removes files that the manifest does not list: drafts, and parts of a writer that died before its manifest or after it.
     /// The manifest is the one on the disk at this moment, not the one remembered: a commit may have failed after it counted.
     fn sweep(&self) -> Result<(), LakeError> {
-        let manifest = Manifest::load(&self.folder)?.unwrap_or_default();
+        let Some(manifest) = Manifest::load(&self.folder)? else { return Ok(()) };
         let listed = |file: &str| manifest.parts.iter().any(|part| part.file == file);
         for name in names(&self.folder)? {
             if name.starts_with(TEMPORARY) {
@@ -291,7 +305,7 @@ fn part_name(first: Time, sha256: &str) -> String {
     format!("part-{first}-{}.parquet", &sha256[..16])
 }
 
-fn names(folder: &std::path::Path) -> Result<Vec<String>, LakeError> {
+fn names(folder: &Path) -> Result<Vec<String>, LakeError> {
     let failed = |source| LakeError::Read { path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

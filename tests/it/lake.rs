@@ -288,6 +288,15 @@ fn a_manifest_of_a_newer_program_is_left_alone() {
 }
 
 #[test]
+fn without_its_manifest_nothing_is_swept_away() {
+    let (_folder, lake, part, manifest) = one_part();
+    fs::remove_file(&manifest).unwrap();
+    let error = lake.append(&series(), &rows(100..101)).unwrap_err().to_string();
+    assert!(error.contains("_manifest.json") && error.contains("gone"), "{error}");
+    assert!(part.exists());
+}
+
+#[test]
 fn bars_must_ascend() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open(folder.path()).unwrap();

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod backtest;
+mod bad_data;
 mod chains;
 mod diagnostics;
 mod documents;
