@@ -63,6 +63,7 @@ impl Stream {
 mod tests {
     use super::*;
 
+    /// CHANCE-2.
     #[test]
     fn the_numbers_never_change() {
         // Computed by another program from the definition of ChaCha8.
@@ -71,11 +72,15 @@ mod tests {
         assert_eq!(stream.normal(), 2.1581605834866386);
     }
 
+    /// CHANCE-1.
     #[test]
     fn purposes_and_seeds_are_apart() {
         let first = |seed, purpose| Stream::new(seed, purpose).bits();
         assert_ne!(first(1, "a"), first(1, "b"));
         assert_ne!(first(1, "a"), first(2, "a"));
+        let (mut quiet, mut busy, mut other) = (Stream::new(1, "a"), Stream::new(1, "a"), Stream::new(1, "b"));
+        let alone = [quiet.bits(), quiet.bits()];
+        assert_eq!(alone, [busy.bits(), (other.bits(), busy.bits()).1], "a draw elsewhere changes nothing here");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The one place that reads real time.
 //!
-//! Everything else takes `now` as a parameter or asks a [`Clock`] it was given, so that a run can be replayed at any moment.
+//! Enter at [`Clock`]. Everything else takes `now` as a parameter or asks a clock it was given, so that a run can be replayed at
+//! any moment.
+//!
+//! Not here: time as a value (`domain/time.rs`), waiting for it.
 
 use crate::domain::Time;
 

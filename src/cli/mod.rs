@@ -37,7 +37,7 @@ use exit::{Exit, Failure};
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, max_term_width = 100, propagate_version = true)]
 pub struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Options of every command")]
     global: Global,
     #[command(subcommand)]
     verb: Verb,
@@ -46,10 +46,10 @@ pub struct Cli {
 /// Flags that every verb takes.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Print one JSON document on stdout instead of text.
+    /// Print one JSON document instead of text.
     #[arg(long, global = true)]
     json: bool,
-    /// Print results only: no progress, no hints.
+    /// Print the result only: no progress, no hints.
     #[arg(short, long, global = true)]
     quiet: bool,
     /// When to use colour; NO_COLOR is obeyed.
@@ -58,7 +58,7 @@ pub struct Global {
     /// The project's folder: where profiles/, pipelines/ and data/ are.
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     root: PathBuf,
-    /// Take this UTC time for now, where no live venue is asked.
+    /// Act as if it were this UTC time, like 2025-03-01T06:00:00Z; never on a live venue.
     #[arg(long, global = true, value_name = "TIME")]
     at: Option<Time>,
 }

@@ -23,7 +23,7 @@ use crate::telemetry::record::Records;
 /// alone. The same inputs give the same record, byte for byte.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// The pipeline, a file of pipelines/ without its ending; the profile names one when this does not.
+    /// The pipeline: the name of a file in pipelines/, without .toml [default: the one the profile names].
     #[arg(value_name = "PIPELINE")]
     name: Option<String>,
     #[command(flatten)]

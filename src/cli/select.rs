@@ -13,16 +13,16 @@ use crate::profile::{Diagnostic, Diagnostics, Documents, Environment, Folder, Ov
 /// Which profile, which pipeline, and what the command line changes in them.
 #[derive(Debug, Clone, Args)]
 pub struct Select {
-    /// The profile, a file of profiles/ without its ending.
+    /// The profile: the name of a file in profiles/, without .toml.
     #[arg(short, long, value_name = "PROFILE")]
     pub profile: Option<String>,
-    /// The pipeline, a file of pipelines/; the profile names one when this does not.
+    /// The pipeline: the name of a file in pipelines/ [default: the one the profile names].
     #[arg(long, value_name = "NAME")]
     pub pipeline: Option<String>,
-    /// Change one value: KEY=VALUE. Refused for what a live profile allows.
+    /// Set one value over the documents, like stage.model.params.fast=5. A live profile's limits stay as they are written.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Send every order to the paper venue, whatever the profile says.
+    /// Trade on the paper venue, whatever the profile says.
     #[arg(long)]
     pub paper: bool,
 }

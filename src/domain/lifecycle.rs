@@ -149,6 +149,7 @@ mod tests {
         E::Abandon,
     ];
 
+    /// OMS-2.
     #[test]
     fn what_has_ended_stays_ended() {
         for state in STATES.into_iter().filter(|s| s.is_terminal()) {

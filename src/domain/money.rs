@@ -401,6 +401,7 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// DOMAIN-1.
     #[test]
     fn a_product_is_exact() {
         assert_eq!(price("62841.415005").notional(qty("0.00079")), money("49.64471785395"));
@@ -408,6 +409,7 @@ mod tests {
         assert_eq!(wide.notional(qty("1")).count(), (i128::from(i64::MAX) + 1) * 100_000_000);
     }
 
+    /// DOMAIN-3.
     #[test]
     fn rounding_is_against_us() {
         assert_eq!(price("62810.01").raised_ceil(Bps(5)), price("62841.415005"));

@@ -116,6 +116,7 @@ mod tests {
         decimal(text.as_bytes(), &mut at).filter(|_| at == text.len())
     }
 
+    /// FEED-1.
     #[test]
     fn only_numbers_are_numbers() {
         for wrong in [

@@ -307,6 +307,7 @@ mod tests {
         assert_eq!(shown, "*CRITICAL kill switch*\nequity fell 3.1 % below its mark\n• symbol: BTC/USDT\n2026-03-29T01:00:00Z");
     }
 
+    /// NOTIFY-4.
     #[test]
     fn nobody_is_called_and_nothing_links() {
         let shown = text(&message("a\nb <!channel>", "<!here> <@U123> <https://evil.example|click> & \u{7} done"));
@@ -342,6 +343,7 @@ mod tests {
         }
     }
 
+    /// NOTIFY-3.
     #[test]
     fn the_address_is_not_shown() {
         let slack =

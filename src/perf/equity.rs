@@ -204,6 +204,7 @@ mod tests {
         curve
     }
 
+    /// PERF-1.
     #[test]
     fn a_mark_at_midnight_closes_the_day_before() {
         let curve = curve(&[
@@ -240,6 +241,7 @@ mod tests {
         assert!(even.windows(2).all(|pair| pair[1] - pair[0] == f64::from(curve.trace.stride)), "{even:?}");
     }
 
+    /// PERF-4.
     #[test]
     fn a_curve_read_back_goes_on_the_same() {
         let mut whole = Curve::new(at("2025-01-01"), money("100"));

@@ -110,6 +110,7 @@ mod tests {
         assert!(near(sortino(&returns), 0.01 / (0.0004_f64 / 3.0).sqrt() * 365_f64.sqrt()));
     }
 
+    /// PERF-3.
     #[test]
     fn what_is_undefined_is_none() {
         for returns in [&[][..], &[0.1], &[0.0, 0.0], &[0.1, 0.1, 0.1]] {

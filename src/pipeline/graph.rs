@@ -111,6 +111,7 @@ mod tests {
         text.iter().map(joint).collect()
     }
 
+    /// PIPELINE-2.
     #[test]
     fn a_stage_runs_after_all_it_needs() {
         let stages = joints(&[

@@ -222,6 +222,7 @@ mod tests {
         assert_eq!(Kind::Symbols.check_text("[]").unwrap().to_string(), "[]");
     }
 
+    /// PROFILE-4.
     #[test]
     fn a_secret_is_never_repeated() {
         let fault = fault(Kind::Secret, &Raw::Text("hunter2".into()));

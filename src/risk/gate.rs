@@ -27,7 +27,7 @@ use super::rules::{DataGap, Rules};
 /// ```compile_fail,E0423
 /// # use tidegate::domain::OrderIntent;
 /// # fn send(intent: OrderIntent, venue: &mut dyn tidegate::venue::Venue) {
-/// // An unchecked order is not what a venue takes.
+/// // VENUE-1: an unchecked order is not what a venue takes.
 /// venue.submit(tidegate::risk::Approved(intent));
 /// # }
 /// ```

@@ -315,6 +315,7 @@ mod tests {
         assert!(found.bars.open.is_empty() && found.extras.trades.is_empty());
     }
 
+    /// LAKE-5.
     #[test]
     fn the_same_bars_give_the_same_bytes() {
         assert_eq!(file(&rows(1000)), file(&rows(1000)));

@@ -227,3 +227,6 @@ impl Venue for Paper {
         out.append(&mut self.reports);
     }
 }
+
+#[cfg(test)]
+mod tests;

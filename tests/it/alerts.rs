@@ -158,6 +158,7 @@ fn send(slack: Slack) -> (Result<Receipt, NotifyError>, Vec<Duration>) {
     (result, pauses)
 }
 
+/// NOTIFY-2 and NOTIFY-4.
 #[test]
 fn a_message_is_delivered_on_slacks_word() {
     let server = Server::start(vec![say("200 OK", "ok")]);
@@ -177,6 +178,7 @@ fn a_passing_failure_is_tried_again() {
     assert_eq!(server.stop().len(), 2);
 }
 
+/// NOTIFY-1.
 #[test]
 fn tries_and_pauses_are_bounded() {
     let server = Server::start(vec![say("503 Service Unavailable", "")]);
@@ -207,6 +209,7 @@ fn a_webhook_that_is_gone_is_not_tried_again() {
     assert_eq!(server.stop().len(), 1);
 }
 
+/// NOTIFY-2.
 #[test]
 fn a_page_that_looks_well_is_no_receipt() {
     let server = Server::start(vec![say("200 OK", "<html>please log in</html>")]);
@@ -235,6 +238,7 @@ fn an_endless_answer_is_not_read() {
     assert!(sent < 64 << 20, "{sent} bytes went out before the connection was dropped");
 }
 
+/// NOTIFY-1.
 #[test]
 fn silence_ends_with_the_bound_of_the_exchange() {
     let server = Server::start(vec![Reply::Hang]);
@@ -270,6 +274,7 @@ fn outcomes(report: &tidegate::stage::alert::Report) -> Vec<(&str, &str, &Delive
     rows
 }
 
+/// ALERT-2.
 #[test]
 fn every_alert_is_accounted_for() {
     let server = Server::start(vec![say("200 OK", "ok")]);
@@ -293,6 +298,7 @@ fn every_alert_is_accounted_for() {
     assert_eq!(next_run.raise(alert("kill", Severity::Critical)), Raised::Repeated, "the next run remembers");
 }
 
+/// ALERT-1.
 #[test]
 fn a_slack_that_hangs_delays_nobody_and_the_end_only_until_its_deadline() {
     let server = Server::start(vec![Reply::Hang]);

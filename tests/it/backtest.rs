@@ -177,6 +177,7 @@ fn check_equity(name: &str, outcome: &Outcome, path: &Path, interval: Interval) 
     }
 }
 
+/// MODEL-1: what is bought after a kill is what a model asks for that went on learning through the pause.
 #[test]
 fn seven_reference_back_tests_are_reproduced() {
     let Some(folder) = shared::path("oracles/backtest") else { return };

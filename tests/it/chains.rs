@@ -101,6 +101,7 @@ fn one_origin_each(profile: &Profile) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// PROFILE-1 and PROFILE-2.
     #[test]
     fn no_chain_loosens_a_bound(chain in proptest::collection::vec(said(), 1..4), variable in proptest::option::of(0u32..20_000)) {
         let root = tempfile::tempdir().expect("a scratch folder can be made");

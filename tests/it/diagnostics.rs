@@ -67,6 +67,8 @@ fn told(case: &Path) -> String {
     format!("{told}exit {}\n", output.status.code().expect("the program ends by itself"))
 }
 
+/// PROFILE-3 by `two_layers_at_once`, PIPELINE-1 by `orders_bypass_the_gate` and `pipeline_sets_limits`, PIPELINE-3 by
+/// `no_allowed_symbol` and `symbols_in_another_currency`; CLI-1 by every case, which is asked for as JSON too.
 #[test]
 fn every_wrong_document_gets_its_whole_message() {
     let update = std::env::var_os("TIDEGATE_UPDATE_GOLDEN").is_some_and(|value| value == "1");

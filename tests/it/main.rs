@@ -13,5 +13,6 @@ mod oracles;
 mod project;
 mod running;
 mod shared;
+mod tidy;
 mod truth;
 mod verbs;

@@ -54,6 +54,7 @@ fn assert_figures(report: &SourceReport, truth: &Value, name: &str) {
     assert_eq!(gaps, truth["largest_gaps"], "{name}");
 }
 
+/// INGEST-1 and INGEST-3.
 #[test]
 fn figures_equal_those_computed_elsewhere() {
     let (Some(data), Some(truth)) = (shared::path("data"), shared::path("data/TRUTH.json")) else { return };
@@ -94,6 +95,7 @@ fn figures_equal_those_computed_elsewhere() {
     }
 }
 
+/// INGEST-2.
 #[test]
 fn a_faulty_file_gives_only_its_sound_bars() {
     let Some(file) = shared::path("data/faulty/ETHUSDT-1h-faulty.csv") else { return };

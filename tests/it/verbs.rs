@@ -114,6 +114,7 @@ fn a_program_reads_the_same_facts() {
     assert_eq!(report["data"]["profile"]["limits.max_total_notional"]["value"], "200");
 }
 
+/// CLI-2.
 #[test]
 fn what_is_mistyped_on_the_command_line_gets_the_nearest_name() {
     let (code, _, err) = run(&["explain", "limits.max_dd_dialy", "-p", "canary"], &[]);

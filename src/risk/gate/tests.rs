@@ -162,6 +162,7 @@ fn states_of_the_account_refuse() {
     assert_eq!(code(View { state: TradingState::Halted, halt: Some(&halt), ..v() }), ["halted"]);
 }
 
+/// RISK-5.
 #[test]
 fn all_refusals_are_given_and_the_first_is_the_headline() {
     let i = instrument();

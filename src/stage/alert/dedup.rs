@@ -78,6 +78,7 @@ mod tests {
         Span::from_secs(1800)
     }
 
+    /// ALERT-4.
     #[test]
     fn the_same_is_told_again_after_a_while() {
         let mut dedup = Dedup::default();
@@ -86,6 +87,7 @@ mod tests {
         assert_eq!(dedup.take(&alert("b", Severity::Warning, 31), half_hour()), Tell { held_back: 0 }, "another key");
     }
 
+    /// ALERT-4.
     #[test]
     fn what_gets_worse_is_told_at_once() {
         let mut dedup = Dedup::default();

@@ -210,6 +210,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Alert>(&line).unwrap(), alert);
     }
 
+    /// ALERT-5.
     #[test]
     fn denials_of_one_kind_have_one_key() {
         let symbols = ["BTC/USDT".parse().unwrap()];

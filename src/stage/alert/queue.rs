@@ -62,6 +62,7 @@ mod tests {
         Arc::new(Alert { key, severity, title: String::new(), text: String::new(), at, fields: BTreeMap::new() })
     }
 
+    /// ALERT-3.
     #[test]
     fn a_full_queue_loses_the_oldest_that_is_not_critical() {
         let mut queue = Queue::new(3);

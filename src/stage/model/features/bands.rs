@@ -70,6 +70,7 @@ mod tests {
         assert_eq!([1.0, 3.0].map(|c| bollinger.push(c)), [None, Some(Bands { mid: 2.0, upper: 4.0, lower: 0.0 })]);
     }
 
+    /// FEATURE-1.
     #[test]
     fn a_score_needs_a_spread() {
         let mut score = ZScore::new(2);

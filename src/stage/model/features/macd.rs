@@ -50,6 +50,7 @@ impl Macd {
 mod tests {
     use super::*;
 
+    /// FEATURE-1.
     #[test]
     fn the_signal_comes_after_the_line() {
         let mut macd = Macd::new(1, 3, 2);

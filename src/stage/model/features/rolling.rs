@@ -200,6 +200,7 @@ mod tests {
         }
     }
 
+    /// FEATURE-3.
     #[test]
     fn no_number_leaves_the_state_alone() {
         let mut rolling = Rolling::new(2);
@@ -209,6 +210,19 @@ mod tests {
             assert_eq!(rolling.push(wrong), None);
         }
         assert_eq!(rolling, before);
+    }
+
+    /// FEATURE-4: the same memory, however many values come.
+    #[test]
+    fn a_full_window_allocates_nothing() {
+        let mut rolling = Rolling::new(26);
+        let memory = |rolling: &Rolling| {
+            (rolling.block.as_ptr(), rolling.block.capacity(), rolling.tails.as_ptr(), rolling.tails.capacity())
+        };
+        assert_eq!((0..26).filter_map(|i| rolling.push(f64::from(i))).count(), 1);
+        let full = memory(&rolling);
+        assert_eq!((0..1000).filter_map(|i| rolling.push(f64::from(i))).count(), 1000);
+        assert_eq!(memory(&rolling), full);
     }
 
     proptest! {

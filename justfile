@@ -1,0 +1,41 @@
+# What people type often. CI runs `.ci/run` and nothing else.
+
+# The recipes.
+default:
+    @just --list
+
+# Formatting, lints and banned packages.
+check:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+    .ci/bans
+
+# Tests while developing: `just test risk` runs those with risk in their names.
+test *FILTER:
+    cargo nextest run {{FILTER}}
+    cargo test --doc
+
+# What CI runs.
+ci:
+    .ci/run
+
+# Speed: `just bench replay` or `just bench import`.
+bench NAME="replay":
+    cargo bench --bench {{NAME}}
+
+# Rewrite the expected output of the cases; read the diff like code.
+golden:
+    TIDEGATE_UPDATE_GOLDEN=1 cargo test --test it
+    git diff --stat -- tests/cases
+
+# Make data/sample and its manifest again.
+sample:
+    cargo run --release -- data sample
+
+# Format everything.
+fmt:
+    cargo fmt
+
+# The library's pages, with links that lead nowhere refused.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
