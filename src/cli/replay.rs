@@ -10,6 +10,8 @@ use super::select::Select;
 use super::summary::{Told, minute};
 use super::work::{self, Workplace, ingest_failure, lake_failure};
 use crate::domain::{Columns, Time};
+use crate::pipeline::Plan;
+use crate::pipeline::graph::StageKind;
 use crate::runner::folder::{Figures, Recording, Stamp, short_hash};
 use crate::runner::replay::{Outcome, replay};
 use crate::runner::setup;
@@ -53,6 +55,7 @@ impl Replay {
         select.paper = true;
         let named = self.name.as_deref().or(select.pipeline.as_deref()).map(str::to_owned);
         let (profile, plan, _) = select.load_pipeline(context, named.as_deref())?;
+        refuse_disabled(&plan)?;
         let place = Workplace::new(context, profile, plan)?;
         self.fill_empty_lake(context, &place)?;
         let columns = place.read(None, self.to)?;
@@ -162,6 +165,19 @@ impl Replay {
         let hash = short_hash([&prints.profile, &prints.pipeline, &prints.data, &prints.binary, &range].map(String::as_str));
         Stamp { run: format!("replay-{}-{}", stamp.pipeline, &hash[..12]), mode: "replay".to_owned(), ..stamp }
     }
+}
+
+/// A replay without a model or without orders would be an empty record that looks like a result.
+fn refuse_disabled(plan: &Plan) -> Result<(), Failure> {
+    for (kind, name) in [(StageKind::Model, "model"), (StageKind::Oms, "oms")] {
+        if !plan.is_enabled(kind) {
+            let error = anyhow!("the {name} stage of {} is disabled, so there is nothing to replay", plan.name());
+            return Err(
+                Failure::new(Exit::Configuration, error).hint(format!("`tidegate explain stages.{name}.enabled` says where"))
+            );
+        }
+    }
+    Ok(())
 }
 
 fn figures(outcome: &Outcome) -> Figures {

@@ -24,7 +24,8 @@ fn a_second_run_with_nothing_new_changes_nothing() {
     let project = Project::new();
     project.run(AFTER_ALL);
     let files = || {
-        let mut listed = Command::new("find").arg(project.path()).args(["-type", "f", "-printf", "%P %s %T@\n"]).output().unwrap().stdout;
+        let mut listed =
+            Command::new("find").arg(project.path()).args(["-type", "f", "-printf", "%P %s %T@\n"]).output().unwrap().stdout;
         listed.retain(|byte| *byte != 0);
         let text = String::from_utf8(listed).unwrap();
         // SQLite's own side files come and go with the connection.
