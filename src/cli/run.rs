@@ -10,14 +10,15 @@ use super::exit::{Exit, Failure};
 use super::output::Report;
 use super::select::Select;
 use super::summary::{Told, grouped, minute};
-use super::work::{self, Workplace, ingest_failure};
-use crate::domain::{Columns, Time};
+use super::work::{self, Workplace, ingest_failure, lake_failure};
+use crate::domain::{Columns, Span, Time};
 use crate::pipeline::StageKind;
 use crate::profile::{Mode, Profile};
-use crate::runner::run::{Job, Report as Done, RunError, Session};
+use crate::runner::run::{Job, Report as Done, RunError, Session, complete_until};
 use crate::runner::setup;
 use crate::stage::alert::Alert;
 use crate::stage::ingest::task::{Ingested, ingest};
+use crate::store::LakeError;
 use crate::store::journal::{Journal, JournalError};
 use crate::telemetry::record::Notice;
 
@@ -79,11 +80,19 @@ impl Run {
         Ok(report(context, &place, &done?, told))
     }
 
-    /// Bars that have closed by now.
+    /// Bars that have closed by now, up to where every symbol has them.
     fn closed(&self, context: &Context, place: &Workplace, from: Option<Time>) -> Result<Vec<Columns>, Failure> {
+        let moment = Span::from_micros(1);
         // A bar that opens at `now - interval` closes now.
-        let open_before = context.clock.now() - place.plan.interval().span() + crate::domain::Span::from_micros(1);
-        place.read(from, Some(open_before))
+        let last_closed = context.clock.now() - place.plan.interval().span();
+        let last = |series| match place.lake.last_open_time(series) {
+            Err(LakeError::NoSeries { .. }) => Ok(None),
+            other => other.map(|last| last.map(|time| time.min(last_closed))).map_err(lake_failure),
+        };
+        let lasts: Vec<Option<Time>> = place.series.iter().map(last).collect::<Result<_, _>>()?;
+        let patience = place.profile.rules().max_bar_age.span(place.plan.interval());
+        let until = complete_until(&lasts, patience).map_or(last_closed, |time| time.min(last_closed));
+        place.read(from, Some(until + moment))
     }
 }
 
@@ -158,8 +167,8 @@ fn report(context: &Context, place: &Workplace, done: &Done, warnings: Vec<Strin
         interval: place.plan.interval().to_string(),
         currency: place.profile.currency(),
         bars: done.bars,
-        tally: &done.tally,
-        kills: done.kills,
+        tally: &done.after.tally,
+        kills: done.after.kills,
         halted: done.halted,
         summary: done.summary.as_ref(),
         exposure_max: place.profile.limits().max_total_notional,
@@ -180,16 +189,17 @@ fn report(context: &Context, place: &Workplace, done: &Done, warnings: Vec<Strin
     for run in &done.recovered {
         report.warnings.push(format!("run {run} had been cut off; its record is complete up to its last commit"));
     }
-    if done.before.orders > 0 {
-        let (orders, fills) = (done.tally.orders - done.before.orders, done.tally.fills - done.before.fills);
+    if done.before.tally.orders > 0 {
+        let (orders, fills) =
+            (done.after.tally.orders - done.before.tally.orders, done.after.tally.fills - done.before.tally.fills);
         report.warnings.push(format!(
             "figures are those of the account since its start; this run: {} orders, {} fills, {} kills",
             grouped(orders),
             grouped(fills),
-            done.kills - done.kills_before
+            done.after.kills - done.before.kills
         ));
     }
-    let exit = match (done.interrupted, done.halted && done.kills > done.kills_before) {
+    let exit = match (done.interrupted, done.halted && done.after.kills > done.before.kills) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Halted,
         (false, false) => Exit::Done,

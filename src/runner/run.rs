@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::domain::{Columns, Time};
+use crate::domain::{Bar, Columns, Span, SymbolIndex, Time};
 use crate::perf::Summary;
 use crate::stage::oms::{DeskError, Outbox, Tally};
 use crate::store::journal::{Journal, JournalError, RunState, Standing};
@@ -46,15 +46,52 @@ pub struct Report {
     pub first: Option<Time>,
     pub watermark: Option<Time>,
     pub summary: Option<Summary>,
-    pub tally: Tally,
-    /// The tally before the run: what this run did is the difference.
-    pub before: Tally,
-    pub kills: u32,
-    pub kills_before: u32,
+    /// What this run did is the difference of the two.
+    pub before: Account,
+    pub after: Account,
     pub halted: bool,
     pub interrupted: bool,
     /// Runs before this one that were cut off, and are now complete on disk.
     pub recovered: Vec<String>,
+}
+
+/// Counters of an account over its life.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    pub tally: Tally,
+    pub kills: u32,
+}
+
+impl Account {
+    fn of(trader: &Trader) -> Self {
+        Self { tally: trader.desk().tally().clone(), kills: trader.desk().kills() }
+    }
+}
+
+/// How far a run has come.
+#[derive(Debug, Default)]
+struct Progress {
+    run: String,
+    first: Option<Time>,
+    bars: u64,
+    interrupted: bool,
+}
+
+/// A moment that outlives the columns' cursor.
+type OwnedMoment = (Time, Vec<(SymbolIndex, Bar)>);
+
+fn owned((time, bars): (Time, &[(SymbolIndex, Bar)])) -> OwnedMoment {
+    (time, bars.to_vec())
+}
+
+/// The last open time up to which every symbol's bars are there, given each symbol's last one.
+///
+/// Going on to the newest bar of any symbol would pass over bars that others deliver a moment later, for good. A symbol that is
+/// further behind than `patience` holds up nobody: it has stopped, or is a gap of its own.
+#[must_use]
+pub fn complete_until(lasts: &[Option<Time>], patience: Span) -> Option<Time> {
+    let newest = lasts.iter().flatten().max()?;
+    lasts.iter().flatten().filter(|&&last| *newest - last <= patience).min().copied()
 }
 
 /// The open state of one profile's pipeline: where it stands and what it would do next.
@@ -96,7 +133,7 @@ impl<'a> Session<'a> {
     /// The first open time whose bars are needed: all of them when the models must be warmed.
     #[must_use]
     pub fn needs_from(&self) -> Option<Time> {
-        if self.cold { None } else { self.watermark.map(|time| time.saturating_add(crate::domain::Span::from_micros(1))) }
+        if self.cold { None } else { self.watermark.map(|time| time.saturating_add(Span::from_micros(1))) }
     }
 
     #[must_use]
@@ -122,77 +159,84 @@ impl<'a> Session<'a> {
         mut progress: impl FnMut(u64),
     ) -> Result<Report, RunError> {
         let recovered = self.recover()?;
-        let (before, kills_before) = (self.trader.desk().tally().clone(), self.trader.desk().kills());
+        let before = Account::of(&self.trader);
         let mut moments = Moments::new(columns);
-        let mut next = self.skip_to_new(&mut moments);
-        let first = next.as_ref().map(|(time, _)| *time);
-        let stamp = Stamp { run: first.map_or_else(String::new, |t| self.run_id(job, t)), ..job.stamp.clone() };
-        let (mut bars_done, mut interrupted, mut out, mut uncommitted) = (0, false, Outbox::default(), 0);
-        if first.is_some() {
-            tracing::debug!(run = %stamp.run, "run begins");
-            self.journal.begin(&stamp.run, &serde_json::to_string(&stamp).expect("a stamp has text keys only"))?;
-        }
-        while let Some((open_time, bars)) = next {
-            self.trader.step(open_time, &bars, &mut out)?;
-            self.watermark = Some(open_time);
-            bars_done += bars.len() as u64;
-            uncommitted += 1;
-            next = moments.advance().map(|(time, bars)| (time, bars.to_vec()));
-            interrupted = next.is_some() && stop.load(Ordering::Relaxed);
-            if uncommitted == COMMIT_EVERY || next.is_none() || interrupted {
-                out.records.notices.iter().for_each(&mut notify);
-                self.commit(&stamp, &mut out.records)?;
-                uncommitted = 0;
-                progress(bars_done);
-            }
-            if interrupted {
-                break;
-            }
-        }
-        let halted = self.trader.desk().halt().is_some();
-        let report = Report {
-            run: stamp.run.clone(),
-            bars: bars_done,
-            first,
-            watermark: self.watermark,
-            summary: self.trader.curve().map(Summary::of),
-            tally: self.trader.desk().tally().clone(),
-            before,
-            kills: self.trader.desk().kills(),
-            kills_before,
-            halted,
-            interrupted,
-            recovered,
+        let next = self.skip_to_new(&mut moments);
+        let Some(first) = next.as_ref().map(|(time, _)| *time) else {
+            return Ok(self.report(Progress::default(), before, recovered));
         };
-        if first.is_some() {
-            let state = match (interrupted, halted) {
-                (true, _) => RunState::Interrupted,
-                (false, true) => RunState::Halted,
-                (false, false) => RunState::Done,
-            };
-            self.finish(&stamp, &report, state)?;
-        }
+        let run = folder::run_id(&job.stamp.profile, &job.stamp.standing(), first);
+        let stamp = Stamp { run, ..job.stamp.clone() };
+        tracing::debug!(run = %stamp.run, "run begins");
+        self.journal.begin(&stamp.run, &serde_json::to_string(&stamp).expect("a stamp has text keys only"))?;
+        let mut done = Progress { run: stamp.run.clone(), first: Some(first), ..Progress::default() };
+        self.trade(&stamp, next, moments, stop, &mut done, &mut notify, &mut progress)?;
+        let report = self.report(done, before, recovered);
+        self.finish(&stamp, &report)?;
         Ok(report)
     }
 
-    /// Passes over the bars up to the watermark; models that are cold see them.
-    fn skip_to_new(
+    /// Steps through the moments, committing now and then and at the end.
+    #[expect(clippy::too_many_arguments, reason = "the loop of a run: what it reads, what it counts, whom it tells")]
+    fn trade(
         &mut self,
-        moments: &mut Moments<'_>,
-    ) -> Option<(Time, Vec<(crate::domain::SymbolIndex, crate::domain::Bar)>)> {
+        stamp: &Stamp,
+        mut next: Option<OwnedMoment>,
+        mut moments: Moments<'_>,
+        stop: &AtomicBool,
+        done: &mut Progress,
+        notify: &mut impl FnMut(&Notice),
+        progress: &mut impl FnMut(u64),
+    ) -> Result<(), RunError> {
+        let (mut out, mut uncommitted) = (Outbox::default(), 0);
+        while let Some((open_time, bars)) = next {
+            self.trader.step(open_time, &bars, &mut out)?;
+            self.watermark = Some(open_time);
+            done.bars += bars.len() as u64;
+            uncommitted += 1;
+            next = moments.advance().map(owned);
+            done.interrupted = next.is_some() && stop.load(Ordering::Relaxed);
+            if uncommitted == COMMIT_EVERY || next.is_none() || done.interrupted {
+                let notices = std::mem::take(&mut out.records.notices);
+                self.commit(stamp, &mut Records { notices: notices.clone(), ..std::mem::take(&mut out.records) })?;
+                // A halt is written before it is announced.
+                notices.iter().for_each(&mut *notify);
+                uncommitted = 0;
+                progress(done.bars);
+            }
+            if done.interrupted {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, done: Progress, before: Account, recovered: Vec<String>) -> Report {
+        Report {
+            run: done.run,
+            bars: done.bars,
+            first: done.first,
+            watermark: self.watermark,
+            summary: self.trader.curve().map(Summary::of),
+            after: Account::of(&self.trader),
+            before,
+            halted: self.trader.desk().halt().is_some(),
+            interrupted: done.interrupted,
+            recovered,
+        }
+    }
+
+    /// Passes over the bars up to the watermark; models that are cold see them.
+    fn skip_to_new(&mut self, moments: &mut Moments<'_>) -> Option<OwnedMoment> {
         loop {
             let (time, bars) = moments.advance()?;
             if self.watermark.is_none_or(|watermark| time > watermark) {
-                return Some((time, bars.to_vec()));
+                return Some(owned((time, bars)));
             }
             if self.cold {
                 bars.iter().for_each(|(symbol, bar)| self.trader.warm(*symbol, bar));
             }
         }
-    }
-
-    fn run_id(&self, job: &Job, first: Time) -> String {
-        folder::run_id(&job.stamp.profile, &job.stamp.standing(), first)
     }
 
     fn commit(&mut self, stamp: &Stamp, records: &mut Records) -> Result<(), RunError> {
@@ -205,7 +249,12 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn finish(&mut self, stamp: &Stamp, report: &Report, state: RunState) -> Result<(), RunError> {
+    fn finish(&mut self, stamp: &Stamp, report: &Report) -> Result<(), RunError> {
+        let state = match (report.interrupted, report.halted) {
+            (true, _) => RunState::Interrupted,
+            (false, true) => RunState::Halted,
+            (false, false) => RunState::Done,
+        };
         let mut records = self.journal.records(Some(&stamp.run))?;
         records.orders.extend(self.trader.desk().open_orders());
         let figures = Figures {
@@ -213,8 +262,8 @@ impl<'a> Session<'a> {
             from: report.first.map(|t| t.to_string()),
             to: report.watermark.map(|t| t.to_string()),
             bars: report.bars,
-            kills: report.kills,
-            tally: report.tally.clone(),
+            kills: report.after.kills,
+            tally: report.after.tally.clone(),
             summary: report.summary.clone(),
         };
         let mut recording = Recording::new(stamp.clone())?;
@@ -250,5 +299,21 @@ impl<'a> Session<'a> {
             recovered.push(run);
         }
         Ok(recovered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_a_moment_late_is_waited_for_and_one_that_stopped_is_not() {
+        let at = |hour: i64| Some(Time::from_micros(hour * 3_600_000_000));
+        let two_hours = Span::from_secs(7200);
+        assert_eq!(complete_until(&[at(10), at(9)], two_hours), at(9));
+        assert_eq!(complete_until(&[at(10), at(8)], two_hours), at(8));
+        assert_eq!(complete_until(&[at(10), at(7)], two_hours), at(10));
+        assert_eq!(complete_until(&[at(10), None], two_hours), at(10), "no bars at all: it has not begun");
+        assert_eq!(complete_until(&[None, None], two_hours), None);
     }
 }
