@@ -337,6 +337,20 @@ mod tests {
     }
 
     #[test]
+    fn a_week_ends_with_its_sunday() {
+        let limits = Limits { max_dd_daily: Fraction::ONE, ..limits() };
+        let fall = |first: &str, second: &str| {
+            let mut guard = Guard::new(money("1000"));
+            guard.open(at(first));
+            assert_eq!(guard.mark(at(first), money("960"), &limits, &rules()), None);
+            guard.open(at(second));
+            guard.mark(at(second), money("940"), &limits, &rules()).is_some()
+        };
+        assert!(fall("2026-03-02T00:00:00Z", "2026-03-08T23:00:00Z"), "Monday and Sunday are one week");
+        assert!(!fall("2026-03-08T23:00:00Z", "2026-03-09T00:00:00Z"), "Sunday and Monday are two");
+    }
+
+    #[test]
     fn a_drawdown_that_stands_after_a_short_pause_pauses_again() {
         let limits = Limits { max_dd_weekly: Fraction::ONE, ..limits() };
         let rules = pausing(PauseFor::Span(Span::from_secs(300)));

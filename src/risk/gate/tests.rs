@@ -109,6 +109,8 @@ fn sizes_pass_at_the_limit_and_not_one_unit_above() {
     let at = |volume| View { bar_volume: qty(volume), ..v() };
     boundary("max-participation", (buy("50"), at("0.1")), (buy("50"), at("0.09999999")));
     // 50 and the fee of 10 bps on it.
+    let at = |open_buys| View { open_buys: money(open_buys), ..v() };
+    boundary("insufficient-balance", (buy("50"), at("949.95")), (buy("50"), at("949.950000000000000001")));
     let at = |cash| View { cash: money(cash), ..v() };
     boundary("insufficient-balance", (buy("50"), at("50.05")), (buy("50"), at("50.049999999999999999")));
 }

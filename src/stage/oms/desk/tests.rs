@@ -10,6 +10,7 @@ use crate::venue::paper::{Paper, PaperConfig};
 
 const HOUR: Span = Span::from_secs(3600);
 const BTC: SymbolIndex = SymbolIndex(0);
+const ETH: SymbolIndex = SymbolIndex(1);
 
 fn money(text: &str) -> Money {
     text.parse().unwrap()
@@ -32,6 +33,7 @@ struct Setup {
     rules: Rules,
     oms: OmsConfig,
     participation: f64,
+    model_window: u32,
 }
 
 fn setup() -> Setup {
@@ -42,25 +44,26 @@ fn setup() -> Setup {
         take_profit_atr: 0.0,
         atr_period: 14,
     };
-    Setup { limits: limits(), rules: rules(), oms, participation: 1.0 }
+    Setup { limits: limits(), rules: rules(), oms, participation: 1.0, model_window: 1 }
 }
 
 impl Floor {
     fn new(setup: Setup) -> Self {
-        let instruments = vec![Instrument {
-            symbol: "BTC/USDT".parse().unwrap(),
+        let instruments = ["BTC/USDT", "ETH/USDT"].map(|name| Instrument {
+            symbol: name.parse().unwrap(),
             price_tick: "0.01".parse().unwrap(),
             qty_step: qty("0.001"),
             min_notional: money("5"),
-        }];
+        });
+        let instruments = instruments.to_vec();
         let config = DeskConfig {
             oms: setup.oms,
             gate: Gate::new(setup.limits, setup.rules),
             interval: "1h".parse().unwrap(),
             instruments: instruments.clone(),
-            allowed: vec![true],
-            scopes: vec![7],
-            model_window: 1,
+            allowed: vec![true; 2],
+            scopes: vec![7, 8],
+            model_window: setup.model_window,
             fee: Bps(10),
             record: RecordMode::Changes,
         };
@@ -82,17 +85,28 @@ impl Floor {
     }
 
     fn ohlcv(&mut self, ohlc: [f64; 4], volume: f64, target: Target) -> &mut Self {
-        let [open, high, low, close] = ohlc;
-        let bar = Bar { open_time: self.next, open, high, low, close, volume };
+        self.step(&[(BTC, ohlc, volume, target)])
+    }
+
+    /// One moment of the portfolio.
+    fn step(&mut self, bars: &[(SymbolIndex, [f64; 4], f64, Target)]) -> &mut Self {
+        let open_time = self.next;
+        let bar = |[open, high, low, close]: [f64; 4], volume| Bar { open_time, open, high, low, close, volume };
         let mut out = Outbox::default();
-        self.desk.open(bar.open_time, &mut out);
-        self.paper.on_bar(BTC, &bar, "1h".parse().unwrap());
+        self.desk.open(open_time, &mut out);
+        for (symbol, ohlc, volume, _) in bars {
+            self.paper.on_bar(*symbol, &bar(*ohlc, *volume), "1h".parse().unwrap());
+        }
         self.report(&mut out);
-        self.desk.observe(BTC, &bar, &mut out);
+        for (symbol, ohlc, volume, _) in bars {
+            self.desk.observe(*symbol, &bar(*ohlc, *volume), &mut out);
+        }
         self.next = self.next + HOUR;
         self.desk.mark(self.next, &mut out);
-        let advice = Advice { target, prediction: 0.0, features: [None; FEATURES_MAX], atr: Some(1.0) };
-        self.desk.decide(BTC, &bar, advice, &mut out);
+        for (symbol, ohlc, volume, target) in bars {
+            let advice = Advice { target: *target, prediction: 0.0, features: [None; FEATURES_MAX], atr: Some(1.0) };
+            self.desk.decide(*symbol, &bar(*ohlc, *volume), advice, &mut out);
+        }
         out.cancels.drain(..).for_each(|id| self.paper.cancel(id, self.next));
         out.submits.drain(..).for_each(|order| self.paper.submit(order));
         self.report(&mut out);
@@ -102,6 +116,11 @@ impl Floor {
         self.rows.notices.append(&mut out.records.notices);
         self.rows.equity.append(&mut out.records.equity);
         self
+    }
+
+    /// Codes of all refusals so far.
+    fn refusals(&self) -> Vec<&'static str> {
+        self.rows.refusals.iter().map(|row| row.refusal.code()).collect()
     }
 
     /// A bar at one price with plenty of volume.
@@ -293,4 +312,132 @@ fn a_desk_read_back_goes_on_the_same() {
     }
     assert_eq!(whole.rows, cut.rows);
     assert_eq!(whole.desk.state(), cut.desk.state());
+}
+
+/// A limit order that nobody fills.
+fn resting() -> OmsConfig {
+    OmsConfig { order: OrderStyle::Limit { offset: Bps(100), expire_after: HOUR }, ..setup().oms }
+}
+
+#[test]
+fn a_jump_of_the_reference_is_not_bought_into() {
+    let mut floor = Floor::new(setup());
+    floor.flat(100.0, Target::Hold).flat(111.0, long());
+    assert_eq!(floor.refusals(), ["reference-moved"]);
+}
+
+#[test]
+fn a_hole_keeps_new_exposure_out_for_a_window() {
+    let mut floor = Floor::new(Setup { model_window: 3, ..setup() });
+    floor.flat(100.0, Target::Hold);
+    floor.next = floor.next + HOUR;
+    floor.flat(100.0, long()).flat(100.0, long());
+    assert_eq!(floor.refusals(), ["data-gap"], "written once, it is the same no");
+    assert!(floor.rows.notices.iter().any(|n| matches!(n, Notice::BarGap { missing: 1, .. })));
+    floor.flat(100.0, long());
+    assert_eq!(floor.desk.tally().refusals["data-gap"], 2);
+    assert_eq!(floor.desk.tally().orders, 1, "three whole bars after the hole");
+}
+
+#[test]
+fn the_same_order_again_and_again_is_stopped() {
+    let rules = Rules { max_repeated_orders: 2, ..rules() };
+    let mut floor = Floor::new(Setup { rules, oms: resting(), ..setup() });
+    for _ in 0..6 {
+        floor.flat(100.0, long());
+    }
+    assert_eq!(floor.desk.tally().orders, 2);
+    assert_eq!(floor.refusals(), ["repeated-orders"]);
+}
+
+#[test]
+fn an_order_inside_the_duplicate_window_is_refused() {
+    let rules = Rules { duplicate_window: Span::from_secs(3 * 3600), ..rules() };
+    let mut floor = Floor::new(Setup { rules, oms: resting(), ..setup() });
+    for _ in 0..4 {
+        floor.flat(100.0, long());
+    }
+    assert_eq!(floor.refusals(), ["duplicate-intent"]);
+    assert_eq!(floor.desk.tally().orders, 2, "the second when three hours have passed");
+}
+
+#[test]
+fn orders_count_by_the_day_and_a_new_day_starts_at_zero() {
+    let limits = Limits { max_orders_per_day: 3, ..limits() };
+    let rules = Rules { max_repeated_orders: 100, ..rules() };
+    let mut floor = Floor::new(Setup { limits, rules, oms: resting(), ..setup() });
+    for _ in 0..30 {
+        floor.flat(100.0, long());
+    }
+    assert_eq!(floor.refusals()[0], "max-orders-per-day");
+    assert_eq!(floor.desk.tally().orders, 3 + 3, "three on each of two days");
+}
+
+/// What is open counts at once: in exposure, in cash, in turnover, in the number of orders.
+#[test]
+fn an_order_that_is_open_takes_its_room() {
+    let oms = OmsConfig { order: OrderStyle::Limit { offset: Bps(100), expire_after: Span::from_days(9) }, ..setup().oms };
+    let mut floor = Floor::new(Setup { oms, ..setup() });
+    floor.step(&[(BTC, [100.0; 4], 1e6, long()), (ETH, [100.0; 4], 1e6, Target::Hold)]);
+    let open = floor.desk.open_orders()[0].intent;
+    let same = floor.desk.view(&open);
+    assert_eq!(same.open_buys, open.notional());
+    assert_eq!(same.symbol_exposure, open.notional());
+    assert_eq!(same.turnover_today, open.notional());
+    assert_eq!((same.open_orders, same.orders_last_minute, same.orders_today), (1, 1, 1));
+    assert_eq!(same.last_same_order, Some(open.decided_at));
+    let other = OrderIntent { symbol: ETH, ..open };
+    let view = floor.desk.view(&other);
+    assert_eq!((view.symbol_exposure, view.total_exposure), (Money::ZERO, open.notional()));
+    assert_eq!((view.last_same_order, view.repeated_orders), (None, 0));
+}
+
+#[test]
+fn two_symbols_share_one_limit() {
+    let limits = Limits { max_total_notional: money("80"), ..limits() };
+    let mut floor = Floor::new(Setup { limits, ..setup() });
+    floor.step(&[(BTC, [100.0; 4], 1e6, long()), (ETH, [100.0; 4], 1e6, long())]);
+    assert_eq!(floor.refusals(), ["max-total-notional"], "both fit alone, together they do not");
+}
+
+#[test]
+fn a_kill_withdraws_the_bids_of_other_symbols() {
+    let limits = Limits { max_dd_daily: Fraction::from_f64(0.01).unwrap(), ..limits() };
+    let order = OrderStyle::Limit { offset: Bps(100), expire_after: Span::from_days(9) };
+    let mut floor = Floor::new(Setup { limits, oms: OmsConfig { order, ..setup().oms }, ..setup() });
+    let rest = [100.0; 4];
+    floor.step(&[(BTC, rest, 1e6, long()), (ETH, rest, 1e6, Target::Hold)]);
+    floor.step(&[(BTC, [100.0, 100.0, 98.0, 100.0], 1e6, Target::Hold), (ETH, rest, 1e6, long())]);
+    floor.step(&[(BTC, [70.0; 4], 1e6, Target::Hold), (ETH, rest, 1e6, Target::Hold)]);
+    assert!(floor.desk.halt().is_some());
+    assert_eq!(floor.states(), ["filled", "canceled"], "the bid on ETH is withdrawn at the kill");
+    floor.step(&[(BTC, [70.0; 4], 1e6, Target::Hold), (ETH, [90.0; 4], 1e6, Target::Hold)]);
+    assert!(floor.desk.position(BTC).is_zero() && floor.desk.position(ETH).is_zero());
+}
+
+#[test]
+fn orders_of_one_bar_share_its_volume() {
+    let tight = Limits { max_notional_per_order: money("50"), max_position_notional: money("1000"), ..limits() };
+    let mut floor = Floor::new(Setup { limits: tight, ..setup() });
+    floor.flat(100.0, long()).flat(100.0, Target::Hold).flat(230.0, Target::Flat);
+    floor.ohlcv([230.0; 4], 0.3, Target::Hold);
+    let sold: Qty = floor.rows.fills.iter().skip(1).map(|row| row.fill.qty).sum();
+    assert_eq!(sold, qty("0.3"), "three slices, one volume");
+}
+
+#[test]
+fn a_fill_that_the_cash_does_not_cover_is_rejected_by_the_venue() {
+    let wide = money("5000");
+    let limits = Limits {
+        max_notional_per_order: wide,
+        max_position_notional: wide,
+        max_total_notional: wide,
+        max_daily_turnover: wide,
+        ..limits()
+    };
+    let oms = OmsConfig { sized_in: SizedIn::Base, ..setup().oms };
+    let mut floor = Floor::new(Setup { limits, oms, ..setup() });
+    floor.flat(100.0, Target::Long { notional: money("995") }).flat(101.0, Target::Hold);
+    assert_eq!(floor.states(), ["rejected"]);
+    assert_eq!((floor.desk.cash(), floor.desk.tally().rejected), (money("1000"), 1));
 }
