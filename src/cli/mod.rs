@@ -78,7 +78,7 @@ enum Verb {
     Check(check::Check),
     Config(config::Config),
     Explain(explain::Explain),
-    /// Bars: import, check, list.
+    /// Take bars into the lake, check them, list them.
     Data(data::DataArgs),
 }
 

@@ -110,6 +110,7 @@ fn an_empty_file() {
     case.refuses("BTCUSDT-1h-x.json", 1, &["BTCUSDT-1h-x.json is empty"]);
 }
 
+/// FEED-2.
 #[test]
 fn eleven_columns() {
     let case = Case::new();
@@ -190,6 +191,7 @@ fn a_bar_that_is_still_open_is_left_for_later() {
     assert_eq!((code(&output), case.bars()), (0, 4), "{}", text(&output));
 }
 
+/// FEED-2.
 #[test]
 fn bars_of_another_length() {
     let case = Case::new();
@@ -231,6 +233,7 @@ fn archives_that_lie() {
     case.refuses("BTCUSDT-1h-x.zip", 1, &["is no archive of one kline file"]);
 }
 
+/// FEED-3.
 #[test]
 fn an_archive_that_unpacks_without_end() {
     let case = Case::new();
@@ -301,6 +304,7 @@ fn two_imports_at_once() {
     assert_eq!(case.bars(), 4);
 }
 
+/// INGEST-4.
 #[test]
 fn a_full_disk() {
     let case = Case::new();

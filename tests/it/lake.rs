@@ -87,6 +87,7 @@ fn append_on(step: u32, disk: impl Fn(u32) -> Disk, check: impl Fn(&Lake, &Resul
     Some(())
 }
 
+/// LAKE-1.
 #[test]
 fn killed_at_any_step_the_lake_recovers() {
     let count = (0..STEPS_MAX).take_while(|step| append_on(*step, Disk::killed_after, |_, _| {}).is_some()).count();
@@ -114,6 +115,7 @@ fn a_full_disk_harms_nothing() {
     assert!((10..STEPS_MAX as usize).contains(&count), "{count} steps");
 }
 
+/// LAKE-4.
 #[test]
 fn a_second_writer_is_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -207,6 +209,7 @@ fn the_fingerprint_is_of_the_bars_alone() {
     assert_eq!(name(&one, None), name(&one, Some(100)));
 }
 
+/// LAKE-4.
 #[test]
 fn a_reader_beside_a_writer_sees_whole_states() {
     let folder = tempfile::tempdir().unwrap();
@@ -236,6 +239,7 @@ fn read_error(lake: &Lake) -> String {
     lake.read(&series(), None, None, Projection::BAR).unwrap_err().to_string()
 }
 
+/// LAKE-3.
 #[test]
 fn a_half_written_part_is_refused_by_name() {
     let (_folder, lake, part, _) = one_part();
@@ -245,6 +249,7 @@ fn a_half_written_part_is_refused_by_name() {
     assert!(error.contains(part.to_str().unwrap()) && error.contains("is damaged"), "{error}");
 }
 
+/// LAKE-3.
 #[test]
 fn a_changed_part_is_refused_by_name() {
     let (_folder, lake, part, _) = one_part();
@@ -264,6 +269,7 @@ fn a_missing_part_is_said_to_be_missing() {
     assert!(error.contains(part.to_str().unwrap()) && error.contains("not there"), "{error}");
 }
 
+/// LAKE-1.
 #[test]
 fn a_part_that_nobody_lists_is_not_read_and_goes_away() {
     let (_folder, lake, part, _) = one_part();

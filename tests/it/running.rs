@@ -9,6 +9,7 @@ use tidegate::store::journal::Journal;
 
 use crate::project::{AFTER_ALL, Project, assert_same};
 
+/// RUN-1.
 #[test]
 fn three_goes_are_one_go() {
     let (whole, parts) = (Project::new(), Project::new());
@@ -19,6 +20,7 @@ fn three_goes_are_one_go() {
     assert_same(&whole.records(), &parts.records());
 }
 
+/// RUN-3.
 #[test]
 fn a_second_run_with_nothing_new_changes_nothing() {
     let project = Project::new();
@@ -40,6 +42,7 @@ fn a_second_run_with_nothing_new_changes_nothing() {
     assert_eq!(project.records(), records);
 }
 
+/// RUN-2 and STORE-1.
 #[test]
 fn a_run_killed_at_twenty_moments_ends_the_same() {
     let whole = Project::new();
@@ -76,6 +79,7 @@ fn kill_after(project: &Project, lines: u64) -> bool {
     heard == lines && status.code().is_none()
 }
 
+/// RUN-4.
 #[test]
 fn every_run_leaves_a_complete_folder_and_a_cut_off_one_is_completed() {
     let project = Project::new();
@@ -114,6 +118,7 @@ fn ctrl_c_finishes_the_bar_records_it_and_the_next_run_goes_on() {
     assert_same(&whole.records(), &project.records());
 }
 
+/// RUN-4.
 #[test]
 fn a_replay_twice_is_the_same_byte_for_byte() {
     let project = Project::new();
@@ -137,6 +142,7 @@ fn a_replay_twice_is_the_same_byte_for_byte() {
     }
 }
 
+/// RUN-1.
 #[test]
 fn a_replay_makes_the_fills_of_the_run() {
     let project = Project::new();
@@ -150,6 +156,7 @@ fn a_replay_makes_the_fills_of_the_run() {
     assert!(replay["data"]["summary"]["to"].as_i64().unwrap() > last.fill.at.micros());
 }
 
+/// STORE-2.
 #[test]
 fn a_second_run_at_the_same_time_is_refused() {
     let project = Project::new();

@@ -28,7 +28,7 @@ pub struct DataArgs {
 enum DataVerb {
     /// Take kline files into the lake: CSV or JSON, plain, .gz or .zip.
     Import(import::ImportArgs),
-    /// Say what bars are like: missing, duplicate, out of order, faulty. Ends with 4 if the contract is broken.
+    /// Say how whole and sound bars are. Ends with 4 if bars are missing or faulty.
     Check(check::CheckArgs),
     /// List what the lake has.
     Ls(list::ListArgs),

@@ -130,6 +130,27 @@ fn hints_name_verbs_that_exist() {
     assert_none(&wrong);
 }
 
+/// The output in the README is what a stranger sees, to the letter.
+#[test]
+fn the_readme_shows_what_its_commands_print() {
+    let project = tempfile::tempdir().unwrap();
+    for folder in ["profiles", "pipelines", "data/sample"] {
+        std::fs::create_dir_all(project.path().join(folder)).unwrap();
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), project.path().join(folder).join(entry.file_name())).unwrap();
+        }
+    }
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for line in ["run demo -p canary --paper", "explain limits.max_total_notional -p canary"] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(line.split(' ')).current_dir(project.path()).env_clear();
+        let printed = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        assert!(readme.contains(line) && !printed.trim().is_empty(), "{line}");
+        assert!(readme.contains(printed.trim()), "README.md is to show what `tidegate {line}` prints:\n{printed}");
+    }
+}
+
 #[test]
 fn documents_do_not_speak_of_the_tracker() {
     let wrong: Vec<String> = files(root(), "md")
