@@ -1,11 +1,10 @@
 //! The lake: which series there are, and reading them.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::disk::{Disk, hex};
@@ -16,6 +15,8 @@ use crate::domain::{Columns, Projection, Rows, Series, Symbol, Time};
 
 /// A reader whose part was merged away under its hands looks at the manifest again, this often.
 const READ_ATTEMPTS_MAX: u32 = 4;
+/// What is hashed at once.
+const HASH_BYTES: usize = 128 << 10;
 
 /// A folder of bars.
 #[derive(Debug, Clone)]
@@ -208,8 +209,8 @@ impl Lake {
         let mut rows = room_for(wanted.iter().map(|part| part.rows).sum(), columns);
         for part in wanted {
             let path = folder.join(&part.file);
-            let content = read_verified(&path, part)?;
-            parquet::read(content, columns, times, &mut rows)
+            let file = open_verified(&path, part)?;
+            parquet::read(file, columns, times, &mut rows)
                 .map_err(|error| LakeError::Damaged { path, why: error.to_string() })?;
         }
         if rows.is_ascending() {
@@ -229,21 +230,33 @@ pub(super) fn overlapping<'a>(parts: &'a [Part], times: &Range<i64>) -> impl Ite
     parts.iter().filter(move |part| part.first.micros() < times.end && times.start <= part.last.micros())
 }
 
-fn read_verified(path: &Path, part: &Part) -> Result<Bytes, LakeError> {
-    let content = fs::read(path).map_err(|source| LakeError::Read { path: path.to_owned(), source })?;
+/// Opens a part once its bytes are known to be those that the manifest lists. They are hashed through a small buffer and read
+/// again column by column: both times they come from memory, and a buffer for the whole file would cost more than that.
+fn open_verified(path: &Path, part: &Part) -> Result<File, LakeError> {
+    let failed = |source| LakeError::Read { path: path.to_owned(), source };
     let damaged = |why: String| LakeError::Damaged { path: path.to_owned(), why };
-    if content.len() as u64 != part.bytes {
-        return Err(damaged(format!("it has {} bytes, the manifest says {}", content.len(), part.bytes)));
+    let mut file = File::open(path).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    if bytes != part.bytes {
+        return Err(damaged(format!("it has {bytes} bytes, the manifest says {}", part.bytes)));
     }
-    let found = hex(&Sha256::digest(&content));
+    let found = hash_of(&mut file).map_err(failed)?;
     if found != part.sha256 {
-        return Err(damaged(format!(
-            "its SHA-256 begins {}, the manifest says {}",
-            &found[..12],
-            &part.sha256[..12.min(part.sha256.len())]
-        )));
+        let short = |hash: &str| hash.chars().take(12).collect::<String>();
+        return Err(damaged(format!("its SHA-256 begins {}, the manifest says {}", short(&found), short(&part.sha256))));
     }
-    Ok(content.into())
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    Ok(file)
+}
+
+fn hash_of(file: &mut File) -> std::io::Result<String> {
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; HASH_BYTES]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            read => hash.update(&buffer[..read]),
+        }
+    }
 }
 
 /// Rows with room in the columns that will be read, and no memory in the others.
