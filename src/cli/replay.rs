@@ -7,7 +7,8 @@ use super::Context;
 use super::exit::{Exit, Failure};
 use super::output::Report;
 use super::select::Select;
-use super::summary::{Told, minute};
+use super::summary::Told;
+use super::table::short_time;
 use super::work::{self, Workplace, ingest_failure, lake_failure};
 use crate::domain::{Columns, Time};
 use crate::pipeline::Plan;
@@ -109,7 +110,7 @@ impl Replay {
         let range = match (self.from, self.to) {
             (None, None) => String::new(),
             (from, to) => {
-                let word = |time: Option<Time>, open: &str| time.map_or_else(|| open.to_owned(), minute);
+                let word = |time: Option<Time>, open: &str| time.map_or_else(|| open.to_owned(), short_time);
                 format!(" from {} to {}", word(from, "the first"), word(to, "the last"))
             }
         };

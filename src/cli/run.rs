@@ -9,7 +9,8 @@ use super::alerting::Alerting;
 use super::exit::{Exit, Failure};
 use super::output::Report;
 use super::select::Select;
-use super::summary::{Told, grouped, minute};
+use super::summary::Told;
+use super::table::{grouped, short_time};
 use super::work::{self, Workplace, ingest_failure, lake_failure};
 use crate::domain::{Columns, Span, Time};
 use crate::pipeline::StageKind;
@@ -147,8 +148,8 @@ fn contract_broken(context: &Context, place: &Workplace, journal: &mut Journal, 
 }
 
 fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &str) -> Exit {
-    let until =
-        watermark.map_or_else(|| "no bar has been traded yet".to_owned(), |w| format!("traded up to the bar of {}", minute(w)));
+    let until = watermark
+        .map_or_else(|| "no bar has been traded yet".to_owned(), |w| format!("traded up to the bar of {}", short_time(w)));
     let report = Report {
         verb: "run",
         profile: Some(place.profile.name().to_owned()),

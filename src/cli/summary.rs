@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::output::{BOLD, DIM, RED};
+use super::table::{grouped, short_time};
 use crate::domain::{Money, Time};
 use crate::perf::{Drawdown, Summary};
 use crate::stage::oms::Tally;
@@ -39,7 +40,7 @@ impl Told<'_> {
             let _ = writeln!(text, "  {DIM}{name:<10}{DIM:#} {rest}");
         };
         if let Some(summary) = self.summary {
-            line("period", format!("{} .. {}", minute(summary.from), minute(summary.to)));
+            line("period", format!("{} .. {}", short_time(summary.from), short_time(summary.to)));
         }
         line("bars", format!("{} of {} ({})", grouped(self.bars), self.symbols, self.interval));
         self.trading(&mut line);
@@ -116,30 +117,9 @@ fn drawdown(worst: &Drawdown) -> String {
     format!("max {:.2} %  {} .. {}, {end}", worst.depth * 100.0, day(worst.peak), day(worst.trough))
 }
 
-/// `2026-03-29 00:55` in UTC.
-#[must_use]
-pub fn minute(time: Time) -> String {
-    let text = time.to_string();
-    text.get(..16).map_or(text.clone(), |cut| cut.replace('T', " "))
-}
-
 fn day(time: Time) -> String {
     let text = time.to_string();
     text.get(..10).unwrap_or(&text).to_owned()
-}
-
-/// `1,234,567`.
-#[must_use]
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (k, digit) in digits.chars().enumerate() {
-        if k > 0 && (digits.len() - k).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A curve as one line of blocks, lowest to highest.
@@ -164,8 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_grouped_and_curves_drawn() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    fn a_curve_is_drawn_from_lowest_to_highest() {
         assert_eq!(sparkline(&[1.0, 2.0, 3.0], 60), "▁▅█");
         assert_eq!(sparkline(&[5.0, 5.0], 60), "▁▁");
         assert_eq!(sparkline(&[], 60), "");
