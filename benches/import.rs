@@ -104,7 +104,8 @@ fn fields(bar: &SyntheticBar) -> [String; 12] {
 }
 
 fn import(lake: &Lake, series: &Series, path: &Path) -> u64 {
-    let intake = Intake { lake, contract: &Contract::default(), now: now() };
+    let contract = Contract::default();
+    let intake = Intake::new(lake, &contract, now());
     intake.import(series, path, &mut |_| {}).expect("the file is klines").added
 }
 

@@ -4,13 +4,15 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// An instant: microseconds since 1970-01-01T00:00Z.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+///
+/// In JSON it is its text, `2026-03-29T00:55:03Z`; the two ends of time, which have none, are their count.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
 impl Time {
@@ -122,6 +124,37 @@ impl fmt::Debug for Time {
     }
 }
 
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.civil() {
+            Some(stamp) => serializer.collect_str(&stamp),
+            None => serializer.serialize_i64(self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Time;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a UTC time")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_i64<E>(self, micros: i64) -> Result<Time, E> {
+                Ok(Time(micros))
+            }
+            fn visit_u64<E: serde::de::Error>(self, micros: u64) -> Result<Time, E> {
+                i64::try_from(micros).map(Time).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
 /// A text is no instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a UTC time: write 2026-03-29, 2026-03-29T00:55 or 2026-03-29T00:55:03Z")]
@@ -145,8 +178,9 @@ impl FromStr for Time {
 }
 
 /// A length of time, never months or years.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+///
+/// In JSON it is its text in the largest unit that says it exactly: `5m`, `1500ms`, `7us`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(i64);
 
 impl Span {
@@ -247,6 +281,23 @@ impl fmt::Display for Span {
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Span({self})")
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let (sign, text) = text.strip_prefix('-').map_or((1, &*text), |rest| (-1, rest));
+        // Microseconds are written by programs only; documents stop at milliseconds.
+        let micros = text.strip_suffix("us").and_then(|n| n.parse::<i64>().ok()).map(Ok);
+        let span = micros.unwrap_or_else(|| text.parse::<Self>().map(|span| span.0)).map_err(serde::de::Error::custom)?;
+        Ok(Self(sign * span))
     }
 }
 
@@ -368,6 +419,19 @@ mod tests {
         assert_eq!(Span::from_secs(5400).to_string(), "90m");
         assert_eq!(Span::from_days(14).to_string(), "14d");
         assert_eq!(Span::ZERO.to_string(), "0s");
+    }
+
+    #[test]
+    fn times_and_spans_read_back_from_json() {
+        for time in [at("2026-03-29T00:55:03.000001Z"), at("1969-12-28"), Time::MIN, Time::MAX, Time::default()] {
+            let text = serde_json::to_string(&time).unwrap();
+            assert_eq!(serde_json::from_str::<Time>(&text).unwrap(), time, "{text}");
+        }
+        assert_eq!(serde_json::to_string(&at("2026-03-29")).unwrap(), "\"2026-03-29T00:00:00Z\"");
+        for micros in [0, 7, -7, 1_500_000, -60_000_000, 604_800_000_000, i64::MAX] {
+            let text = serde_json::to_string(&Span::from_micros(micros)).unwrap();
+            assert_eq!(serde_json::from_str::<Span>(&text).unwrap(), Span::from_micros(micros), "{text}");
+        }
     }
 
     #[test]

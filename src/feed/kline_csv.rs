@@ -21,8 +21,8 @@ impl KlineCsv {
         Self { input, rows: Rows::new(expected, "line"), line: 0, has_rows: false }
     }
 
-    /// Reads the whole lines at hand.
-    fn read_window(&mut self, into: &mut Batch) -> Result<(), FeedError> {
+    /// Reads the whole lines at hand, until the batch holds `rows`.
+    fn read_window(&mut self, rows: usize, into: &mut Batch) -> Result<(), FeedError> {
         let window = self.input.bytes();
         let end = match window.iter().rposition(|byte| *byte == b'\n') {
             Some(last) => last + 1,
@@ -33,7 +33,7 @@ impl KlineCsv {
         // The last line of a file may lack its end.
         let end = if self.input.is_at_end() { window.len() } else { end };
         let mut at = 0;
-        while at < end {
+        while at < end && into.place.len() < rows {
             self.line += 1;
             let rest = &window[at..end];
             if let Some((kline, len)) = quick_row(rest) {
@@ -58,15 +58,17 @@ impl KlineCsv {
 
 impl BarSource for KlineCsv {
     fn read(&mut self, rows: usize, into: &mut Batch) -> Result<bool, FeedError> {
-        let until = into.len() + rows;
-        while into.len() < until {
-            self.read_window(into)?;
+        let until = into.place.len() + rows;
+        loop {
+            self.read_window(until, into)?;
+            if into.place.len() >= until {
+                return Ok(true);
+            }
             if self.input.is_at_end() {
                 return if self.has_rows { Ok(false) } else { Err(FeedError::Empty(self.input.path().to_owned())) };
             }
             self.input.fill()?;
         }
-        Ok(true)
     }
 
     fn position(&self) -> u64 {
@@ -151,4 +153,81 @@ fn check_header(input: &Input, line: u32, fields: &[&[u8]]) -> Result<(), FeedEr
 
 fn name_of(field: &[u8]) -> String {
     String::from_utf8_lossy(field).chars().filter(|c| !matches!(c, '"' | '\'' | ' ' | '_')).collect::<String>().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::domain::Time;
+
+    const HEADER: &str =
+        "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore";
+    const ROWS: [&str; 2] = [
+        "1637971200000,0.00002853,0.00002854,0.00002851,0.00002854,36304.20000000,1637971259999,1.03547608,79,19523.00000000,0.55694227,0",
+        "1637971260000,0.00002854,0.00002860,0.00002854,0.00002859,89196.60000000,1637971319999,2.54751330,98,59004.20000000,1.68545512,0",
+    ];
+
+    fn read(content: &[u8], rows: usize) -> Batch {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        let expected = Expected { interval: "1m".parse().unwrap(), before: Time::start_of_year(2030) };
+        let mut source = KlineCsv::new(Input::open(file.path()).unwrap(), expected);
+        let mut batch = Batch::default();
+        while source.read(rows, &mut batch).unwrap() {}
+        batch
+    }
+
+    #[test]
+    fn the_same_rows_in_every_dress() {
+        let plain = read(ROWS.join("\n").as_bytes(), 100);
+        assert_eq!(plain.place, [1, 2]);
+        assert_eq!(plain.rows.bars.open_time, [1_637_971_200_000_000, 1_637_971_260_000_000]);
+        assert_eq!(plain.rows.bars.high, [0.000_028_54, 0.000_028_6]);
+        assert_eq!(plain.rows.extras.trades, [79, 98]);
+        assert_eq!((plain.odd_close_times, plain.unread.len()), (0, 0));
+        let micros = ROWS.map(|row| {
+            row.replace("00000,", "00000000,")
+                .replace("59999,", "59999999,")
+                .replace("19999,", "19999999,")
+                .replace("60000,", "60000000,")
+        });
+        let dressed = [
+            ("an end of the last line", format!("{}\n", ROWS.join("\n"))),
+            ("a header", format!("{HEADER}\n{}\n", ROWS.join("\n"))),
+            ("carriage returns", format!("{HEADER}\r\n{}\r\n", ROWS.join("\r\n"))),
+            ("a byte order mark and blank lines", format!("\u{feff}{}\n\n{}\n\n", ROWS[0], ROWS[1])),
+            ("microseconds", micros.join("\n")),
+        ];
+        for (dress, content) in dressed {
+            let found = read(content.as_bytes(), 100);
+            assert_eq!(found.rows, plain.rows, "{dress}");
+            assert_eq!((found.odd_close_times, found.unread.len()), (0, 0), "{dress}");
+        }
+    }
+
+    #[test]
+    fn rows_across_the_edge_of_the_window_are_whole() {
+        let mut content = String::new();
+        for at in 0..20_000_u64 {
+            let time = 1_637_971_200_000 + at * 60_000;
+            content.push_str(&format!("{time},{at}.5,{at}.5,{at}.5,{at}.5,{at},{},0,0,0,0,0\n", time + 59_999));
+        }
+        assert!(content.len() > super::super::input::CHUNK_BYTES, "the test wants more than one window");
+        let found = read(content.as_bytes(), 777);
+        assert_eq!(found.place.len(), 20_000);
+        assert!((0..20_000).all(|at| found.rows.bars.close[at] == at as f64 + 0.5 && found.place[at] as usize == at + 1));
+    }
+
+    #[test]
+    fn a_batch_is_as_large_as_asked() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(ROWS.join("\n").as_bytes()).unwrap();
+        let expected = Expected { interval: "1m".parse().unwrap(), before: Time::start_of_year(2030) };
+        let mut source = KlineCsv::new(Input::open(file.path()).unwrap(), expected);
+        let mut batch = Batch::default();
+        assert!(source.read(1, &mut batch).unwrap());
+        assert_eq!(batch.place, [1]);
+    }
 }

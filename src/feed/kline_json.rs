@@ -34,10 +34,10 @@ impl KlineJson {
         Self { input, rows: Rows::new(expected, "row"), row: 0, state: State::Page }
     }
 
-    /// Reads the whole rows at hand.
-    fn read_window(&mut self, into: &mut Batch) -> Result<(), FeedError> {
+    /// Reads the whole rows at hand, until the batch holds `rows`.
+    fn read_window(&mut self, rows: usize, into: &mut Batch) -> Result<(), FeedError> {
         let mut at = 0;
-        loop {
+        while into.place.len() < rows {
             let window = self.input.bytes();
             at += window[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
             let Some(&byte) = window.get(at) else { break };
@@ -58,7 +58,8 @@ impl KlineJson {
             at += 1;
         }
         self.input.consume(at);
-        if self.input.is_at_end() && (self.state != State::Page || !self.input.bytes().is_empty()) {
+        let is_done = into.place.len() < rows && self.input.is_at_end();
+        if is_done && (self.state != State::Page || !self.input.bytes().is_empty()) {
             return Err(self.wrong("the file ends within a page".to_owned()));
         }
         Ok(())
@@ -100,15 +101,17 @@ impl KlineJson {
 
 impl BarSource for KlineJson {
     fn read(&mut self, rows: usize, into: &mut Batch) -> Result<bool, FeedError> {
-        let until = into.len() + rows;
-        while into.len() < until {
-            self.read_window(into)?;
+        let until = into.place.len() + rows;
+        loop {
+            self.read_window(until, into)?;
+            if into.place.len() >= until {
+                return Ok(true);
+            }
             if self.input.is_at_end() {
                 return if self.row > 0 { Ok(false) } else { Err(FeedError::Empty(self.input.path().to_owned())) };
             }
             self.input.fill()?;
         }
-        Ok(true)
     }
 
     fn position(&self) -> u64 {
@@ -163,3 +166,66 @@ fn bare(field: &[u8]) -> &[u8] {
 }
 
 const _: () = assert!(FIELDS == 12, "quick_row reads twelve fields");
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::domain::Time;
+
+    fn read(content: &str, rows: usize) -> Result<Batch, FeedError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content.as_bytes()).unwrap();
+        let expected = Expected { interval: "1m".parse().unwrap(), before: Time::start_of_year(2030) };
+        let mut source = KlineJson::new(Input::open(file.path()).unwrap(), expected);
+        let mut batch = Batch::default();
+        while source.read(rows, &mut batch)? {}
+        Ok(batch)
+    }
+
+    fn row(at: u64) -> String {
+        let time = 1_637_971_200_000 + at * 60_000;
+        format!("[{time},\"{at}.5\",\"{at}.5\",\"{at}.5\",\"{at}.5\",\"{at}.0\",{},\"0\",7,\"0\",\"0\",\"0\"]", time + 59_999)
+    }
+
+    #[test]
+    fn pages_in_every_form() {
+        let (a, b) = (row(0), row(1));
+        let spaced = a.replace(',', " ,\n ").replace('[', "[ ");
+        let bare = a.replace('"', "");
+        for content in [
+            format!("[{a},{b}]"),
+            format!("[{a}]\n[{b}]\n"),
+            format!("[]\n[{a}][]\n\n[{b}]"),
+            format!("[{spaced},{b}]"),
+            format!("[{bare}, {b}]"),
+        ] {
+            let batch = read(&content, 100).unwrap();
+            assert_eq!(batch.rows.bars.close, [0.5, 1.5], "{content}");
+            assert_eq!(batch.rows.extras.trades, [7, 7], "{content}");
+            assert!(batch.unread.is_empty(), "{content}");
+        }
+    }
+
+    #[test]
+    fn many_pages_are_read_in_small_batches() {
+        let pages: Vec<String> =
+            (0..30).map(|page| format!("[{}]", (page * 500..(page + 1) * 500).map(row).collect::<Vec<_>>().join(","))).collect();
+        let content = pages.join("\n");
+        assert!(content.len() > super::super::input::CHUNK_BYTES, "the test wants more than one window");
+        let batch = read(&content, 333).unwrap();
+        assert_eq!(batch.place.len(), 15_000);
+        assert!((0..15_000).all(|at| batch.rows.bars.close[at] == at as f64 + 0.5));
+    }
+
+    #[test]
+    fn what_is_no_number_is_kept_as_text() {
+        let batch = read(&format!("[{},{}]", row(0), row(1).replacen("1.5", "NaN", 1)), 100).unwrap();
+        assert!(batch.rows.bars.open[1].is_nan());
+        assert_eq!(batch.unread[0].place, 2);
+        assert!(batch.unread[0].text.contains("NaN"));
+        let batch = read(&format!("[{}]", row(0).replacen("\"0.5\"", "null", 1)), 100).unwrap();
+        assert_eq!(batch.unread.len(), 1);
+    }
+}

@@ -153,7 +153,8 @@ fn a_replay_makes_the_fills_of_the_run() {
     assert_eq!(replay["data"]["tally"]["fills"].as_u64().unwrap() as usize, run.fills.len());
     let last = run.fills.last().unwrap();
     assert_eq!(replay["profile"], "busy");
-    assert!(replay["data"]["summary"]["to"].as_i64().unwrap() > last.fill.at.micros());
+    let to: tidegate::domain::Time = replay["data"]["summary"]["to"].as_str().unwrap().parse().unwrap();
+    assert!(to > last.fill.at);
 }
 
 /// STORE-2.

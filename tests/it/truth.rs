@@ -22,7 +22,7 @@ fn contract() -> Contract {
 
 fn import(lake: &Lake, series: &str, path: &Path) -> SourceReport {
     let series: Series = series.parse().unwrap();
-    Intake { lake, contract: &contract(), now: now() }.import(&series, path, &mut |_| {}).unwrap()
+    Intake::new(lake, &contract(), now()).import(&series, path, &mut |_| {}).unwrap()
 }
 
 fn assert_figures(report: &SourceReport, truth: &Value, name: &str) {

@@ -35,7 +35,7 @@ enum Subject {
 pub(super) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, Failure> {
     let lake = args.lake.open(context)?;
     let contract = contract();
-    let intake = Intake { lake: &lake, contract: &contract, now: context.clock.now() };
+    let intake = Intake::new(&lake, &contract, context.clock.now());
     let subjects = args.subjects(&lake)?;
     let mut done = Vec::new();
     for subject in &subjects {

@@ -29,7 +29,7 @@ pub struct ImportArgs {
 pub(super) fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Failure> {
     let lake = args.lake.open(context)?;
     let contract = contract();
-    let intake = Intake { lake: &lake, contract: &contract, now: context.clock.now() };
+    let intake = Intake::new(&lake, &contract, context.clock.now());
     let files = args.files()?;
     let bytes = files.iter().filter_map(|(path, _)| std::fs::metadata(path).ok()).map(|found| found.len()).sum();
     let bar = progress_bar(context, bytes);

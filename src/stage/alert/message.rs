@@ -20,7 +20,6 @@ pub struct Alert {
     pub title: String,
     pub text: String,
     /// When it happened, in the time of the run.
-    #[serde(with = "instant")]
     pub at: Time,
     /// Particulars by name.
     pub fields: BTreeMap<String, String>,
@@ -93,23 +92,6 @@ impl Alert {
             fields: self.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             at: self.at,
         }
-    }
-}
-
-/// Instants as people read them: these lines are looked at more often than computed with.
-mod instant {
-    use std::borrow::Cow;
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use super::Time;
-
-    pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(time)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -115,6 +115,7 @@ pub struct Intake<'a> {
     pub lake: &'a Lake,
     pub contract: &'a Contract,
     pub now: Time,
+    chunk_rows: usize,
 }
 
 /// The series that a pipeline's source fills, in the order of its symbols. Shipped and generated bars have a venue of their
@@ -144,7 +145,7 @@ pub fn ingest(
     watermark: Option<Time>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Ingested, IngestError> {
-    let intake = Intake { lake, contract: &config.contract, now };
+    let intake = Intake::new(lake, &config.contract, now);
     let mut reports = Vec::new();
     for series in series_of(config, root)? {
         let sources = match &config.source {
@@ -177,7 +178,18 @@ fn judge(
     Ok(SeriesReport { series, sources, new_bars: times.len() as u64, last, verdict })
 }
 
-impl Intake<'_> {
+impl<'a> Intake<'a> {
+    #[must_use]
+    pub fn new(lake: &'a Lake, contract: &'a Contract, now: Time) -> Self {
+        Self { lake, contract, now, chunk_rows: CHUNK_ROWS }
+    }
+
+    /// Settles this many rows at once instead of a million: what comes out is the same.
+    #[must_use]
+    pub fn in_chunks_of(self, rows: usize) -> Self {
+        Self { chunk_rows: rows, ..self }
+    }
+
     /// Takes in the files of one series below `path`.
     fn files(&self, series: &Series, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Vec<SourceReport>, IngestError> {
         let files = names::files_of(path, series.symbol(), series.interval())?;
@@ -208,8 +220,8 @@ impl Intake<'_> {
         let mut has_more = true;
         while has_more {
             let mut chunk = Batch::default();
-            while has_more && chunk.len() < CHUNK_ROWS {
-                has_more = source.read(STEP_ROWS, &mut chunk)?;
+            while has_more && chunk.len() < self.chunk_rows {
+                has_more = source.read(STEP_ROWS.min(self.chunk_rows), &mut chunk)?;
                 progress(source.position());
             }
             taken.refuse(settler.settle(chunk, None).refused);
@@ -270,7 +282,7 @@ impl Intake<'_> {
         let mut candidates =
             manifest.imports.iter().filter(|import| import.bytes == stamp.bytes && self.still_counts(import)).peekable();
         let known = candidates.clone().find(|import| {
-            let is_settled = import.at.micros() > stamp.modified.saturating_add(TRUSTED_AGE.micros());
+            let is_settled = import.at.micros() > stamp.trusted_after();
             import.source == name && import.modified == stamp.modified && is_settled
         });
         if let Some(import) = known {
@@ -282,9 +294,13 @@ impl Intake<'_> {
         // Touched, copied or moved, perhaps: the hash tells.
         let sha256 = feed::hash(path)?.sha256;
         let Some(import) = candidates.find(|import| import.sha256 == sha256) else { return Ok(None) };
-        let mut writer = self.lake.writer(series)?;
-        writer.record(Import { source: name.clone(), modified: stamp.modified, at: self.now, ..import.clone() });
-        writer.commit()?;
+        let is_known = import.source == name && import.modified == stamp.modified;
+        // Written down so that next time the file's time is enough; if it would not be, not even that is written.
+        if !is_known || self.now.micros() > stamp.trusted_after() {
+            let mut writer = self.lake.writer(series)?;
+            writer.record(Import { source: name.clone(), modified: stamp.modified, at: self.now, ..import.clone() });
+            writer.commit()?;
+        }
         Ok(report_of(import, name))
     }
 
@@ -308,8 +324,8 @@ impl Intake<'_> {
         let mut has_more = true;
         while has_more {
             let mut chunk = Batch::default();
-            while has_more && chunk.len() < CHUNK_ROWS {
-                has_more = source.read(STEP_ROWS, &mut chunk)?;
+            while has_more && chunk.len() < self.chunk_rows {
+                has_more = source.read(STEP_ROWS.min(self.chunk_rows), &mut chunk)?;
                 progress(source.position());
             }
             // Taken after the first rows were read: a file that is none leaves no trace in the lake.
@@ -429,6 +445,11 @@ struct Stamp {
 }
 
 impl Stamp {
+    /// A file read after this cannot have changed since without its time changing too.
+    fn trusted_after(self) -> i64 {
+        self.modified.saturating_add(TRUSTED_AGE.micros())
+    }
+
     fn of(path: &Path) -> Result<Self, FeedError> {
         let found = std::fs::metadata(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => FeedError::NoFile(path.to_owned()),
