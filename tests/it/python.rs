@@ -9,7 +9,7 @@ const PYTHON: &str = "TIDEGATE_PYTHON";
 const REQUIRED: &str = "TIDEGATE_REQUIRE_PYTHON";
 
 /// An interpreter that has numpy, pandas, pyarrow, duckdb and polars. `None`, said aloud, when there is none.
-fn interpreter() -> Option<String> {
+pub fn interpreter() -> Option<String> {
     let python = std::env::var(PYTHON).unwrap_or_else(|_| "python3".to_owned());
     let probe = Command::new(&python).args(["-c", "import numpy, pandas, pyarrow, duckdb, polars"]).output();
     if probe.is_ok_and(|output| output.status.success()) {

@@ -9,20 +9,7 @@ use tidegate::feed::SyntheticFeed;
 use tidegate::feed::{BarSource, Batch};
 use tidegate::store::Lake;
 
-use crate::shared;
-
-/// The interpreter to use; with `TIDEGATE_REQUIRE_PYTHON=1` its packages must be there.
-fn python() -> Option<String> {
-    let python = std::env::var("TIDEGATE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let found = Command::new(&python).args(["-c", "import pyarrow, duckdb, polars"]).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    let is_required = std::env::var("TIDEGATE_REQUIRE_PYTHON").is_ok_and(|value| value == "1");
-    assert!(!is_required, "{python} cannot import pyarrow, duckdb and polars");
-    println!("skipped: {python} cannot import pyarrow, duckdb and polars");
-    None
-}
+use crate::{python, shared};
 
 /// A lake of several series, years and parts: generated minutes, floats at their limits, interleaving parts, and real files
 /// where there are some.
@@ -72,7 +59,7 @@ fn export(lake: &Lake, path: &Path) -> u64 {
 
 #[test]
 fn three_other_programs_read_the_same_bars() {
-    let Some(python) = python() else { return };
+    let Some(python) = python::interpreter() else { return };
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open(folder.path().join("lake")).unwrap();
     fill(&lake);
