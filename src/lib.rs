@@ -2,33 +2,33 @@
 //!
 //! The map: each room may import only rooms above it in this list. `ARCHITECTURE.md` says why.
 
-/// The words: time, money, instruments, bars, orders, fills.
+// The words: time, money, instruments, bars, orders, fills.
 pub mod domain;
-/// What time it is.
+// What time it is.
 pub mod clock;
-/// Random numbers that can be drawn again.
+// Random numbers that can be drawn again.
 pub mod chance;
-/// What an equity curve says about itself.
+// What an equity curve says about itself.
 pub mod perf;
-/// What may be traded and how much; who may stop it.
+// What may be traded and how much; who may stop it.
 pub mod risk;
-/// The voice: what happened, as rows and as log lines.
+// The voice: what happened, as rows and as log lines.
 pub mod telemetry;
-/// What is kept: bars, journals, records.
+// What is kept: bars, journals, records.
 pub mod store;
-/// Where bars come from.
+// Where bars come from.
 pub mod feed;
-/// Where orders go.
+// Where orders go.
 pub mod venue;
-/// Who is told.
+// Who is told.
 pub mod notify;
-/// What is allowed and where each value comes from: documents become a profile.
+// What is allowed and where each value comes from: documents become a profile.
 pub mod profile;
-/// The work: ingest, model, oms, alert.
+// The work: ingest, model, oms, alert.
 pub mod stage;
-/// Which stages, how joined, with what parameters: a document becomes a plan.
+// Which stages, how joined, with what parameters: a document becomes a plan.
 pub mod pipeline;
-/// Motion: replay and run.
+// Motion: replay and run.
 pub mod runner;
-/// The face: verbs on the command line.
+// The face: verbs on the command line.
 pub mod cli;

@@ -3,13 +3,14 @@
 //! Watermark, snapshot and every row that explains them are committed in one transaction: after a crash the state is that of the
 //! last commit, whole, and the run goes on from there to the same end.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::lock::Lock;
 use crate::domain::Time;
 use crate::telemetry::record::Records;
 
@@ -79,7 +80,7 @@ pub struct Standing<S> {
 pub struct Journal {
     path: PathBuf,
     db: Connection,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Journal {
@@ -90,12 +91,10 @@ impl Journal {
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
         let unusable = |source| JournalError::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(unusable)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock")).map_err(unusable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::Locked(folder.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(unusable(source)),
-        }
+        let lock = Lock::take(&folder.join("lock")).map_err(|error| match error {
+            TryLockError::WouldBlock => JournalError::Locked(folder.to_owned()),
+            TryLockError::Error(source) => unusable(source),
+        })?;
         let path = folder.join("state.db");
         let open = || -> Result<Connection, rusqlite::Error> {
             let db = Connection::open(&path)?;

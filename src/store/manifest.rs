@@ -39,7 +39,7 @@ pub struct Part {
     pub last: Time,
     pub bytes: u64,
     pub sha256: String,
-    /// Sum of the fingerprints of its bars: see [`super::fingerprint`].
+    /// Sum of the fingerprints of its bars: see `super::fingerprint`.
     pub content: String,
 }
 
@@ -106,7 +106,7 @@ impl Manifest {
         self.parts.iter().map(|part| part.last).max()
     }
 
-    /// Keeps one record for each source, the newest, and no more than [`IMPORTS_MAX`].
+    /// Keeps one record for each source, the newest, and no more than `IMPORTS_MAX`.
     pub fn record(&mut self, import: Import) {
         self.imports.retain(|old| old.source != import.source);
         self.imports.push(import);

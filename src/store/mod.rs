@@ -17,6 +17,7 @@ pub mod disk;
 mod fingerprint;
 pub mod journal;
 mod lake;
+mod lock;
 mod manifest;
 mod parquet;
 pub mod quarantine;

@@ -1,6 +1,6 @@
 //! Adding bars to a series: parts first, then the manifest that makes them count.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::disk::TEMPORARY;
 use super::fingerprint::Content;
 use super::lake::{Lake, overlapping};
+use super::lock::Lock;
 use super::manifest::{self, Import, Manifest, Part};
 use super::{LakeError, parquet};
 use crate::domain::{Projection, Rows, Series, Time};
@@ -47,7 +48,7 @@ pub struct Writer<'a> {
     /// The parts as they will be: those of the manifest, less merged ones, plus staged ones.
     parts: Vec<Part>,
     imports: Vec<Import>,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Lake {
@@ -63,12 +64,10 @@ impl Lake {
         };
         self.disk.create_folder(&folder).map_err(cannot_write(&folder))?;
         let lock = folder.join(LOCK);
-        let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(cannot_write(&lock))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LakeError::Locked { series: series.clone(), lock }),
-            Err(TryLockError::Error(source)) => return Err(LakeError::Write { path: lock, source }),
-        }
+        let held = Lock::take(&lock).map_err(|error| match error {
+            TryLockError::WouldBlock => LakeError::Locked { series: series.clone(), lock },
+            TryLockError::Error(source) => LakeError::Write { path: lock, source },
+        })?;
         let manifest = match Manifest::load(&folder)? {
             Some(manifest) => manifest,
             None => self.begin(&folder)?,
@@ -80,7 +79,7 @@ impl Lake {
             parts: manifest.parts.clone(),
             manifest,
             imports: Vec::new(),
-            _lock: file,
+            _lock: held,
         };
         writer.sweep()?;
         Ok(writer)
