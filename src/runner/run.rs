@@ -6,8 +6,9 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::domain::{Columns, Symbol, Time};
+use crate::domain::{Columns, Symbol, SymbolIndex, Time};
 use crate::perf::Summary;
+use crate::stage::model::Signal;
 use crate::stage::oms::{DeskError, Outbox, Tally};
 use crate::store::journal::{Journal, JournalError, RunState, Standing};
 use crate::telemetry::record::{Notice, Records};
@@ -56,6 +57,8 @@ pub struct Report {
     pub interrupted: bool,
     /// Runs before this one that were cut off, and are now complete on disk.
     pub recovered: Vec<String>,
+    /// What the run wrote down, open orders included.
+    pub records: Records,
 }
 
 /// The open state of one profile's pipeline: where it stands and what it would do next.
@@ -112,10 +115,26 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the journal or the record cannot be written. What was committed stays; the next run goes on from there.
     pub fn run(
+        self,
+        job: &Job,
+        columns: &[Columns],
+        stop: &AtomicBool,
+        notify: impl FnMut(&Notice),
+        progress: impl FnMut(u64),
+    ) -> Result<Report, RunError> {
+        self.run_by(job, columns, stop, |_, _, own| own, notify, progress)
+    }
+
+    /// The same with the last word on what the models say; see [`Trader::step_by`].
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_by(
         mut self,
         job: &Job,
         columns: &[Columns],
         stop: &AtomicBool,
+        mut decide: impl FnMut(SymbolIndex, Time, Signal) -> Signal,
         mut notify: impl FnMut(&Notice),
         mut progress: impl FnMut(u64),
     ) -> Result<Report, RunError> {
@@ -130,7 +149,7 @@ impl<'a> Session<'a> {
             self.journal.begin(&stamp.run, &serde_json::to_string(&stamp).expect("a stamp has text keys only"))?;
         }
         while let Some((open_time, bars)) = next {
-            self.trader.step(open_time, &bars, &mut out)?;
+            self.trader.step_by(open_time, &bars, &mut decide, &mut out)?;
             self.watermark = Some(open_time);
             bars_done += bars.len() as u64;
             uncommitted += 1;
@@ -147,7 +166,7 @@ impl<'a> Session<'a> {
             }
         }
         let halted = self.trader.desk().halt().is_some();
-        let report = Report {
+        let mut report = Report {
             run: stamp.run.clone(),
             bars: bars_done,
             first,
@@ -160,6 +179,7 @@ impl<'a> Session<'a> {
             halted,
             interrupted,
             recovered,
+            records: Records::default(),
         };
         if first.is_some() {
             let state = match (interrupted, halted) {
@@ -167,16 +187,13 @@ impl<'a> Session<'a> {
                 (false, true) => RunState::Halted,
                 (false, false) => RunState::Done,
             };
-            self.finish(&stamp, &report, state)?;
+            report.records = self.finish(&stamp, &report, state)?;
         }
         Ok(report)
     }
 
     /// Passes over the bars up to the watermark; models that are cold see them.
-    fn skip_to_new(
-        &mut self,
-        moments: &mut Moments<'_>,
-    ) -> Option<(Time, Vec<(crate::domain::SymbolIndex, crate::domain::Bar)>)> {
+    fn skip_to_new(&mut self, moments: &mut Moments<'_>) -> Option<(Time, Vec<(SymbolIndex, crate::domain::Bar)>)> {
         loop {
             let (time, bars) = moments.next()?;
             if self.watermark.is_none_or(|watermark| time > watermark) {
@@ -200,7 +217,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn finish(&mut self, stamp: &Stamp, report: &Report, state: RunState) -> Result<(), RunError> {
+    fn finish(&mut self, stamp: &Stamp, report: &Report, state: RunState) -> Result<Records, RunError> {
         let mut records = self.journal.records(Some(&stamp.run))?;
         records.orders.extend(self.trader.desk().open_orders());
         let figures = Figures {
@@ -214,7 +231,8 @@ impl<'a> Session<'a> {
         };
         let alerts = notices::lines(&records.notices, &self.symbols);
         folder::write(&self.runs.join(&stamp.run), stamp, &figures, &records, &alerts)?;
-        Ok(self.journal.end(&stamp.run, state)?)
+        self.journal.end(&stamp.run, state)?;
+        Ok(records)
     }
 
     /// Completes the records of runs that were cut off.

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Decimal128Array, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Decimal128Array, Float64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -47,13 +49,38 @@ pub struct Encoded {
 /// # Errors
 /// What the encoder says.
 pub fn encode(records: &Records, names: Names<'_>) -> Result<Vec<Encoded>, ParquetError> {
-    Ok(vec![
-        decisions(&records.decisions, names).encode("decisions.parquet")?,
-        orders(&records.orders, names).encode("orders.parquet")?,
-        refusals(&records.refusals, names).encode("refusals.parquet")?,
-        fills(&records.fills, names).encode("fills.parquet")?,
-        equity(&records.equity).encode("equity.parquet")?,
-    ])
+    TABLES.iter().map(|(name, gather)| encode_table(name, &gather(records, names).batch())).collect()
+}
+
+/// Every table of a record as it stands before it becomes a file, with its name.
+pub fn tables<'a>(records: &'a Records, names: Names<'a>) -> impl Iterator<Item = (&'static str, RecordBatch)> {
+    TABLES.iter().map(move |(name, gather)| (name.strip_suffix(".parquet").unwrap_or(name), gather(records, names).batch()))
+}
+
+/// A record's tables by file.
+const TABLES: [(&str, fn(&Records, Names<'_>) -> Table); 5] = [
+    ("decisions.parquet", |records, names| decisions(&records.decisions, names)),
+    ("orders.parquet", |records, names| orders(&records.orders, names)),
+    ("refusals.parquet", |records, names| refusals(&records.refusals, names)),
+    ("fills.parquet", |records, names| fills(&records.fills, names)),
+    ("equity.parquet", |records, _| equity(&records.equity)),
+];
+
+fn encode_table(name: &'static str, batch: &RecordBatch) -> Result<Encoded, ParquetError> {
+    let rows = batch.num_rows();
+    let properties = WriterProperties::builder()
+        .set_created_by("tidegate record".to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_key_value_metadata(Some(vec![
+            KeyValue::new("tidegate.schema".to_owned(), SCHEMA_VERSION.to_owned()),
+            KeyValue::new("tidegate.rows".to_owned(), rows.to_string()),
+        ]))
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))?;
+    writer.write(batch)?;
+    writer.close()?;
+    Ok(Encoded { name, rows, bytes })
 }
 
 /// Columns gathered one by one.
@@ -106,23 +133,10 @@ impl Table {
         self.decimal(name, QTY_SCALE, values.map(|v| v.map(Qty::count)))
     }
 
-    fn encode(self, name: &'static str) -> Result<Encoded, ParquetError> {
-        let rows = self.rows;
-        let schema = Arc::new(Schema::new(self.fields));
-        let batch = RecordBatch::try_new(schema.clone(), self.columns)?;
-        let properties = WriterProperties::builder()
-            .set_created_by("tidegate record".to_owned())
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-            .set_key_value_metadata(Some(vec![
-                KeyValue::new("tidegate.schema".to_owned(), SCHEMA_VERSION.to_owned()),
-                KeyValue::new("tidegate.rows".to_owned(), rows.to_string()),
-            ]))
-            .build();
-        let mut bytes = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut bytes, schema, Some(properties))?;
-        writer.write(&batch)?;
-        writer.close()?;
-        Ok(Encoded { name, rows, bytes })
+    fn batch(self) -> RecordBatch {
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(self.fields)), self.columns, &options)
+            .expect("every column has one value a row, of the type of its field")
     }
 }
 
