@@ -59,6 +59,15 @@ impl Alert {
         }
     }
 
+    /// Bars of `series` cannot be taken in or break their contract; `code` names the way in which they do.
+    #[must_use]
+    pub fn ingest_failed(series: &str, code: &str, why: &str, at: Time) -> Self {
+        Self::new(format!("ingest/{series}/{code}"), Severity::Warning, "ingest failed, nothing is traded", at)
+            .saying(format!("{series}: {why}; model and oms are blocked"))
+            .with("series", series.to_owned())
+            .with("code", code.to_owned())
+    }
+
     fn new(key: String, severity: Severity, title: &str, at: Time) -> Self {
         Self { key, severity, title: title.to_owned(), text: String::new(), at, fields: BTreeMap::new() }
     }
