@@ -18,6 +18,7 @@ mod run;
 pub mod select;
 pub mod summary;
 pub mod table;
+mod test;
 mod work;
 
 use std::path::PathBuf;
@@ -54,6 +55,9 @@ pub struct Global {
     /// The project's folder: where profiles/, pipelines/ and data/ are.
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     root: PathBuf,
+    /// Ask nothing: what would need an answer fails instead.
+    #[arg(long, global = true)]
+    no_input: bool,
     /// Take this UTC time for now, in verbs that only read or replay.
     #[arg(long, global = true, value_name = "TIME")]
     at: Option<Time>,
@@ -70,6 +74,7 @@ pub enum ColorWhen {
 enum Verb {
     Run(run::Run),
     Replay(replay::Replay),
+    Test(test::Test),
     Check(check::Check),
     Config(config::Config),
     Explain(explain::Explain),
@@ -82,6 +87,7 @@ pub struct Context {
     pub root: PathBuf,
     pub json: bool,
     pub quiet: bool,
+    pub no_input: bool,
     pub clock: Box<dyn Clock>,
 }
 
@@ -96,6 +102,7 @@ impl Context {
             root: global.root.clone(),
             json: global.json,
             quiet: global.quiet,
+            no_input: global.no_input,
             clock: match global.at {
                 Some(time) => Box::new(ManualClock(time)),
                 None => Box::new(SystemClock),
@@ -120,6 +127,7 @@ pub fn main() -> ExitCode {
     let end: Result<Exit, Failure> = match cli.verb {
         Verb::Run(verb) => verb.run(&context),
         Verb::Replay(verb) => verb.run(&context),
+        Verb::Test(verb) => verb.run(&context),
         Verb::Check(verb) => verb.run(&context),
         Verb::Config(verb) => verb.run(&context),
         Verb::Explain(verb) => verb.run(&context),

@@ -57,8 +57,10 @@ pub fn tables<'a>(records: &'a Records, names: Names<'a>) -> impl Iterator<Item 
     TABLES.iter().map(move |(name, gather)| (name.strip_suffix(".parquet").unwrap_or(name), gather(records, names).batch()))
 }
 
+type Gather = fn(&Records, Names<'_>) -> Table;
+
 /// A record's tables by file.
-const TABLES: [(&str, fn(&Records, Names<'_>) -> Table); 5] = [
+const TABLES: [(&str, Gather); 5] = [
     ("decisions.parquet", |records, names| decisions(&records.decisions, names)),
     ("orders.parquet", |records, names| orders(&records.orders, names)),
     ("refusals.parquet", |records, names| refusals(&records.refusals, names)),

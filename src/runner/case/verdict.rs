@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::account::Outcome;
-use super::compare::{Difference, compare};
+use super::compare::{Difference, Rules, compare};
 use super::document::{Case, Golden, Step};
 use super::output::Output;
 use super::sheet::Sheet;
@@ -109,37 +109,41 @@ fn judge_step(step: &Step, outcome: &Outcome) -> Result<StepVerdict, GoldenError
     });
     let unused = outcome.unused_signals.iter().map(|signal| Failure::UnusedSignal { signal: signal.clone() });
     let failures = missed.chain(unused).collect();
-    let goldens = step.goldens.iter().map(|golden| judge_golden(golden, step, &outcome.outputs[&golden.output]));
+    let goldens = step.goldens.iter().map(|golden| GoldenVerdict::judge(golden, &step.rules, &outcome.outputs[&golden.output]));
     Ok(StepVerdict { name: step.name.clone(), failures, goldens: goldens.collect::<Result<_, _>>()? })
 }
 
-fn judge_golden(golden: &Golden, step: &Step, output: &Sheet) -> Result<GoldenVerdict, GoldenError> {
-    let Golden { output: kind, file, min_rows } = golden;
-    let text = match fs::read(&file.path) {
-        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(source) => return Err(GoldenError::Read { path: file.path.clone(), source }),
-    };
-    let (differences, content) = match text.as_deref().map(|text| Sheet::parse(kind.form(), text)) {
-        None => (Vec::new(), output.print(kind.form())),
-        Some(Err(error)) => (vec![Difference::Unreadable { problem: error.to_string() }], output.print(kind.form())),
-        // The golden's columns are a person's choice, and stay.
-        Some(Ok(sheet)) => (compare(&sheet, output, kind.keys(), &step.rules), output.pick(&sheet.columns).print(kind.form())),
-    };
-    Ok(GoldenVerdict {
-        output: *kind,
-        file: file.name.clone(),
-        path: file.path.clone(),
-        rows: output.rows.len() as u64,
-        min_rows: *min_rows,
-        is_new: text.is_none(),
-        differences,
-        is_accepted: false,
-        content,
-    })
-}
-
 impl GoldenVerdict {
+    /// Compares one output with its golden.
+    ///
+    /// # Errors
+    /// When the golden is there and cannot be read.
+    pub fn judge(golden: &Golden, rules: &Rules, output: &Sheet) -> Result<Self, GoldenError> {
+        let Golden { output: kind, file, min_rows } = golden;
+        let text = match fs::read(&file.path) {
+            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(GoldenError::Read { path: file.path.clone(), source }),
+        };
+        let (differences, content) = match text.as_deref().map(|text| Sheet::parse(kind.form(), text)) {
+            None => (Vec::new(), output.print(kind.form())),
+            Some(Err(error)) => (vec![Difference::Unreadable { problem: error.to_string() }], output.print(kind.form())),
+            // The golden's columns are a person's choice, and stay.
+            Some(Ok(sheet)) => (compare(&sheet, output, kind.keys(), rules), output.pick(&sheet.columns).print(kind.form())),
+        };
+        Ok(Self {
+            output: *kind,
+            file: file.name.clone(),
+            path: file.path.clone(),
+            rows: output.rows.len() as u64,
+            min_rows: *min_rows,
+            is_new: text.is_none(),
+            differences,
+            is_accepted: false,
+            content,
+        })
+    }
+
     /// CASE-2: too few rows is a failure, whatever the golden says.
     #[must_use]
     pub fn state(&self) -> State {
