@@ -3,6 +3,7 @@
 
 mod alerts;
 mod backtest;
+mod cases;
 mod documents;
 mod oracles;
 mod shared;

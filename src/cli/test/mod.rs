@@ -38,11 +38,10 @@ pub struct Test {
 }
 
 fn help() -> String {
-    format!(
-        "A golden holds the columns that it names: write the ones that matter, or let --accept\nwrite all of them. \
-         An output without rows never passes unless min_rows = 0 says so.\n\ncase.toml:\n{}",
-        keys::reference()
-    )
+    let goldens = "A golden holds the columns that it names: write those that matter, or let --accept write all of them. Cells \
+                   are compared as text unless exact or tolerance says otherwise. An output without rows never passes, unless \
+                   min_rows = 0 says that it may.";
+    format!("{goldens}\n\ncase.toml:\n{}", keys::reference())
 }
 
 impl Test {

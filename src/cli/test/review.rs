@@ -133,3 +133,55 @@ fn question(answers: &mut dyn BufRead, show: &mut dyn FnMut(&str), whole: &dyn F
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::case::compare::Rules;
+    use crate::runner::case::document::{Golden, NamedFile};
+    use crate::runner::case::sheet::Sheet;
+    use crate::runner::case::{GoldenVerdict, Output, StepVerdict};
+
+    /// A case of three new goldens and one that is empty, and the answers to the questions; gives what was shown.
+    fn answered(folder: &std::path::Path, answers: &str) -> (Reviewed, String, Vec<bool>) {
+        let golden = |name: &str, lines: &[&str]| {
+            let file = NamedFile { name: name.to_owned(), path: folder.join(name) };
+            let golden = Golden { output: Output::Alerts, file, min_rows: 1 };
+            GoldenVerdict::judge(&golden, &Rules::default(), &Sheet::lines(lines.iter().map(ToString::to_string))).unwrap()
+        };
+        let goldens = vec![golden("a", &["1"]), golden("b", &["2"]), golden("c", &["3"]), golden("empty", &[])];
+        let steps = vec![StepVerdict { name: "step".to_owned(), failures: Vec::new(), goldens }];
+        let mut verdicts = [CaseVerdict { name: "case".to_owned(), steps, unreferenced: Vec::new() }];
+        let mut shown = String::new();
+        let reviewed = review(&mut verdicts, &mut answers.as_bytes(), &mut |text| shown.push_str(text)).unwrap();
+        (reviewed, shown, ["a", "b", "c", "empty"].map(|name| folder.join(name).exists()).to_vec())
+    }
+
+    #[test]
+    fn every_answer_does_what_it_says() {
+        let table = [
+            ("y\nn\nyes\n", (2, 1, 0), [true, false, true]),
+            ("n\na\n", (2, 1, 0), [false, true, true]),
+            ("y\nq\n", (1, 0, 2), [true, false, false]),
+            ("what?\nY\n", (1, 0, 2), [true, false, false]),
+            ("", (0, 0, 3), [false, false, false]),
+        ];
+        for (answers, (accepted, rejected, left), written) in table {
+            let folder = tempfile::tempdir().unwrap();
+            let (reviewed, shown, there) = answered(folder.path(), answers);
+            assert_eq!(reviewed, Reviewed { accepted, rejected, left }, "{answers:?}");
+            assert_eq!(there[..3], written, "{answers:?}");
+            assert!(!there[3] && shown.contains("fewer than min_rows = 1"), "CASE-2: nobody is asked about an empty output");
+        }
+    }
+
+    #[test]
+    fn a_difference_can_be_seen_whole_before_the_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), "x\n".repeat(30)).unwrap();
+        let (reviewed, shown, _) = answered(folder.path(), "d\ny\nq\n");
+        assert_eq!((reviewed.accepted, reviewed.left), (1, 2));
+        assert!(shown.contains("… and 21 more differences"), "{shown}");
+        assert!(shown.contains("row 30 of the golden is missing"), "{shown}");
+    }
+}

@@ -87,7 +87,7 @@ pub fn golden(verdict: &GoldenVerdict, rows: usize) -> String {
     let GoldenVerdict { file, rows: there, min_rows, .. } = verdict;
     let count = counted(*there, "row");
     let about = if verdict.is_empty() {
-        format!("failed: {count}, and there must be at least {min_rows}; min_rows says how many")
+        format!("failed: {count}, fewer than min_rows = {min_rows}")
     } else if verdict.is_new {
         format!("new: {count}, no golden yet")
     } else {
@@ -103,7 +103,7 @@ pub fn golden(verdict: &GoldenVerdict, rows: usize) -> String {
         let same_row = row == last && row.is_some();
         if !same_row {
             if shown == rows {
-                let _ = writeln!(text, "    … and {} more", counted((verdict.differences.len() - at) as u64, "difference"));
+                let _ = writeln!(text, "    … and {}", counted((verdict.differences.len() - at) as u64, "more difference"));
                 break;
             }
             shown += 1;

@@ -124,8 +124,10 @@ fn differs(column: &str, golden: &str, output: &str, rules: &Rules) -> Option<Wh
     let Some(tolerance) = rules.tolerance.get(column) else { return Some(Why::Text) };
     let number = |text: &str| text.parse::<f64>().ok().filter(|x| x.is_finite());
     let (Some(a), Some(b)) = (number(golden), number(output)) else { return Some(Why::NoNumber) };
-    let (off, allowed) = ((b - a).abs(), tolerance * a.abs().max(1.0));
-    (off > allowed).then_some(Why::Beyond { off, allowed })
+    let size = a.abs().max(1.0);
+    let (off, allowed) = ((b - a).abs(), tolerance * size);
+    // What is exactly as far off as allowed must pass, though binary floats may say otherwise in their last digit.
+    (off > allowed + f64::EPSILON * size).then_some(Why::Beyond { off, allowed })
 }
 
 #[cfg(test)]

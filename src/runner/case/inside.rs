@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 pub enum Refused {
     #[error("this path is absolute, and a case reads and writes its own folder only")]
     Absolute,
-    #[error("this path leaves the case's folder")]
+    #[error("this path is not that of a file inside the case's folder")]
     Leaves,
     #[error("this path leads out of the case's folder by a link")]
     LinksOut,
@@ -19,12 +19,11 @@ pub fn inside(folder: &Path, text: &str) -> Result<PathBuf, Refused> {
     if below.is_absolute() {
         return Err(Refused::Absolute);
     }
-    if below.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
-        || below.components().next().is_none()
-    {
+    let parts: Vec<Component<'_>> = below.components().filter(|part| *part != Component::CurDir).collect();
+    if parts.is_empty() || parts.iter().any(|part| !matches!(part, Component::Normal(_))) {
         return Err(Refused::Leaves);
     }
-    let path: PathBuf = folder.components().chain(below.components().filter(|part| *part != Component::CurDir)).collect();
+    let path: PathBuf = folder.components().chain(parts).collect();
     let home = folder.canonicalize().map_err(|_| Refused::Leaves)?;
     // The deepest part that exists tells where the path leads; a dangling link exists and leads nowhere we know.
     let there = path.ancestors().find(|part| part.symlink_metadata().is_ok()).unwrap_or(folder);

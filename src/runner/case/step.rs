@@ -204,6 +204,10 @@ impl<'a> Reader<'a> {
     fn golden(&mut self, table: &KeyPath, output: Output) -> Option<Golden> {
         let key = table.child("golden").child(output.name());
         let file = self.file(&key)?;
+        if file.path.is_dir() {
+            let hint = format!("write \"{}/{}\"", file.name, default_name(output));
+            self.wrong("golden-is-folder", format!("{} is a folder", file.name), &key, "a folder", hint);
+        }
         if let Some(other) = self.goldens.get(&file.path) {
             let hint = format!("{other} names it: give each output a file of its own");
             self.wrong("golden-twice", format!("{} is the golden of two outputs", file.name), &key, "again", hint);
@@ -258,6 +262,11 @@ impl<'a> Reader<'a> {
             self.found.push(unknown_column(column, &known).at(self.effective.key_place(&key)).key(&key));
         }
     }
+}
+
+/// What a golden is called when nobody has a better name.
+fn default_name(output: Output) -> String {
+    format!("{}.{}", output.name(), if output.form() == Form::Csv { "csv" } else { "txt" })
 }
 
 fn unknown_column(column: &str, known: &BTreeSet<String>) -> Diagnostic {
