@@ -20,6 +20,7 @@ mod run;
 pub mod select;
 pub mod summary;
 pub mod table;
+mod test;
 mod work;
 
 use std::path::PathBuf;
@@ -58,6 +59,9 @@ pub struct Global {
     /// The project's folder: where profiles/, pipelines/ and data/ are.
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     root: PathBuf,
+    /// Ask nothing: what would need an answer fails instead.
+    #[arg(long, global = true)]
+    no_input: bool,
     /// Act as if it were this UTC time, like 2025-03-01T06:00:00Z; never on a live venue.
     #[arg(long, global = true, value_name = "TIME")]
     at: Option<Time>,
@@ -75,6 +79,7 @@ enum Verb {
     Run(run::Run),
     Replay(replay::Replay),
     Resume(resume::Resume),
+    Test(test::Test),
     Check(check::Check),
     Config(config::Config),
     Explain(explain::Explain),
@@ -87,6 +92,7 @@ pub struct Context {
     pub root: PathBuf,
     pub json: bool,
     pub quiet: bool,
+    pub no_input: bool,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -101,6 +107,7 @@ impl Context {
             root: global.root.clone(),
             json: global.json,
             quiet: global.quiet,
+            no_input: global.no_input,
             clock: match global.at {
                 Some(time) => Arc::new(ManualClock(time)),
                 None => Arc::new(SystemClock),
@@ -140,6 +147,7 @@ pub fn main() -> ExitCode {
         Verb::Run(verb) => verb.run(&context),
         Verb::Replay(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),
+        Verb::Test(verb) => verb.run(&context),
         Verb::Check(verb) => verb.run(&context),
         Verb::Config(verb) => verb.run(&context),
         Verb::Explain(verb) => verb.run(&context),

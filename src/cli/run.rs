@@ -16,8 +16,7 @@ use crate::domain::{Columns, Span, Time};
 use crate::pipeline::StageKind;
 use crate::profile::{Mode, Profile};
 use crate::runner::run::{Job, Report as Done, RunError, Session, complete_until};
-use crate::runner::setup;
-use crate::stage::alert::Alert;
+use crate::runner::{notices, setup};
 use crate::stage::ingest::task::{Ingested, ingest};
 use crate::store::LakeError;
 use crate::store::journal::{Journal, JournalError};
@@ -129,15 +128,10 @@ fn contract_broken(context: &Context, place: &Workplace, journal: &mut Journal, 
         for breach in &series.verdict.breaches {
             text.push_str(&format!("  {}  {breach}\n", series.series));
             breaches.push(json!({ "series": series.series.to_string(), "breach": breach.to_string() }));
-            if let Some(alerting) = &alerting {
-                alerting.raise(Alert::contract_broken(
-                    series.series.symbol(),
-                    breach.code(),
-                    &breach.to_string(),
-                    context.clock.now(),
-                ));
-            }
         }
+    }
+    if let Some(alerting) = &alerting {
+        notices::broken(taken, context.clock.now()).into_iter().for_each(|alert| alerting.raise(alert));
     }
     text.push_str("nothing was traded; the watermark stands where it was\n");
     report.text = text;

@@ -74,7 +74,7 @@ impl Select {
 
     #[must_use]
     pub fn overrides(&self) -> Overrides {
-        Overrides { set: self.set.clone(), paper: self.paper }
+        Overrides { set: self.set.clone(), paper: self.paper, ..Overrides::default() }
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Documents {
     root: PathBuf,
+    /// A folder whose documents stand before those of the root, and how people write its path.
+    shadow: Option<(PathBuf, String)>,
     read: BTreeMap<(Folder, String), Option<Arc<Layer>>>,
     found: Diagnostics,
 }
@@ -60,16 +62,24 @@ pub struct Documents {
 impl Documents {
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), read: BTreeMap::new(), found: Diagnostics::default() }
+        Self { root: root.to_owned(), shadow: None, read: BTreeMap::new(), found: Diagnostics::default() }
+    }
+
+    /// Documents of `below`, a folder below `root`, stand before those of the root that have the same name.
+    #[must_use]
+    pub fn shadowed(root: &Path, below: &str) -> Self {
+        Self { shadow: Some((root.join(below), below.to_owned())), ..Self::new(root) }
     }
 
     /// The names of all documents of a folder, in the order of the alphabet.
     #[must_use]
     pub fn names(&self, folder: Folder) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.root.join(folder.name())) else { return Vec::new() };
+        let roots = self.shadow.iter().map(|(path, _)| path).chain([&self.root]);
+        let entries = roots.filter_map(|root| fs::read_dir(root.join(folder.name())).ok()).flatten();
         let name = |entry: fs::DirEntry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned());
         let mut names: Vec<String> = entries.filter_map(Result::ok).filter_map(name).collect();
         names.sort();
+        names.dedup();
         names
     }
 
@@ -78,8 +88,7 @@ impl Documents {
         if let Some(layer) = self.read.get(&(folder, name.to_owned())) {
             return layer.clone();
         }
-        let shown = format!("{}/{name}.toml", folder.name());
-        let path = self.root.join(&shown);
+        let (path, shown) = self.path_of(folder, name);
         let layer = if is_name(name) && path.symlink_metadata().is_ok() {
             let source = read(&path, &shown, &mut self.found);
             source.and_then(|source| Layer::parse(name, source, schema, &mut self.found)).map(Arc::new)
@@ -90,6 +99,17 @@ impl Documents {
         };
         self.read.insert((folder, name.to_owned()), layer.clone());
         layer
+    }
+
+    /// Where the document of that name is or should be, and how people write that.
+    fn path_of(&self, folder: Folder, name: &str) -> (PathBuf, String) {
+        let below = format!("{}/{name}.toml", folder.name());
+        if let Some((root, shown)) = &self.shadow
+            && root.join(&below).symlink_metadata().is_ok()
+        {
+            return (root.join(&below), format!("{shown}/{below}"));
+        }
+        (self.root.join(&below), below)
     }
 
     /// What was found since the last call.
@@ -129,8 +149,8 @@ impl Documents {
     }
 }
 
-/// Reads a whole document, if it is one that a person may have written.
-fn read(path: &Path, shown: &str, found: &mut Diagnostics) -> Option<Arc<Source>> {
+/// Reads a whole document, if it is one that a person may have written. `shown` is its path as people write it.
+pub fn read(path: &Path, shown: &str, found: &mut Diagnostics) -> Option<Arc<Source>> {
     let unreadable = |why: String, hint: &str| Diagnostic::error("unreadable-file", format!("{shown} {why}")).hint(hint);
     let bytes = match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => Err(unreadable("is a folder".to_owned(), "a document is a file")),

@@ -42,6 +42,8 @@ pub enum Kind {
     BarAge,
     /// A length of time or `"day"`.
     PauseFor,
+    /// A table of values for keys of other documents, as on the command line; see [`super::layer::Setting`].
+    Settings,
 }
 
 impl Kind {
@@ -127,6 +129,7 @@ impl Kind {
             Self::Secret => "a reference to a secret".to_owned(),
             Self::BarAge => "a number of bars or a time, in quotes".to_owned(),
             Self::PauseFor => "a time with its unit, or \"day\"".to_owned(),
+            Self::Settings => "a table of keys and values".to_owned(),
         }
     }
 

@@ -35,8 +35,19 @@ pub struct Layer {
     pub written: BTreeMap<KeyPath, Written>,
     /// Every table that is opened, with the place of its header.
     pub tables: BTreeMap<KeyPath, Place>,
+    /// Values for keys of other documents.
+    pub settings: Vec<Setting>,
     /// Nothing is wrong with it by itself.
     pub sound: bool,
+}
+
+/// A value that one document gives to a key of another, as text.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    pub path: KeyPath,
+    pub source: Arc<Source>,
+    pub key: Range<usize>,
+    pub span: Range<usize>,
 }
 
 /// One value with its place.
@@ -52,7 +63,12 @@ impl Layer {
     #[must_use]
     pub fn empty(level: Level, name: &str) -> Self {
         let source = Source::new(name, "");
-        Self { level, name: name.to_owned(), source, written: BTreeMap::new(), tables: BTreeMap::new(), sound: true }
+        Self::of(level, name, source)
+    }
+
+    fn of(level: Level, name: &str, source: Arc<Source>) -> Self {
+        let (written, tables) = (BTreeMap::new(), BTreeMap::new());
+        Self { level, name: name.to_owned(), source, written, tables, settings: Vec::new(), sound: true }
     }
 
     /// The compiled defaults of keys that stand under no name of a person's choice.
@@ -74,14 +90,7 @@ impl Layer {
             cover_likely_secrets(&source, schema);
             return None;
         };
-        let mut layer = Self {
-            level: Level::File,
-            name: name.to_owned(),
-            source,
-            written: BTreeMap::new(),
-            tables: BTreeMap::new(),
-            sound: true,
-        };
+        let mut layer = Self::of(Level::File, name, source);
         let before = found.errors();
         Walk { schema, found, layer: &mut layer }.table(&nodes, &KeyPath::default(), &schema.all());
         layer.sound = found.errors() == before;
@@ -187,7 +196,7 @@ impl Walk<'_> {
             let next = self.schema.step(open, depth, &node.name);
             let key = Place::new(&self.layer.source, node.key.clone());
             if next.is_empty() {
-                let value = matches!(node.body, Body::Leaf(_)).then_some(&node.span);
+                let value = (!matches!(node.body, Body::Table(_))).then_some(&node.span);
                 let known = self.schema.names_at(open, depth);
                 self.unknown(path.names(), &node.name, key, value, &known);
                 continue;
@@ -199,16 +208,55 @@ impl Walk<'_> {
             }
             let here = path.child(&node.name);
             let leaf = next.iter().copied().find(|at| self.schema.rows[*at].names.len() == depth + 1);
+            let leaf = leaf.map(|at| self.schema.rows[at].key.kind);
+            let has_more = next.iter().any(|at| self.schema.rows[*at].names.len() > depth + 1);
+            let is_list = self.schema.is_list(&next, depth + 1);
             match (&node.body, leaf) {
-                (Body::Table(inner), None) => {
+                (Body::List(items), None) if is_list => self.table(items, &here, &next),
+                (_, None) if is_list => self.not_a_list(node, &here),
+                (Body::Table(inner), Some(Kind::Settings)) => self.settings(inner, &KeyPath::default()),
+                (Body::Table(inner), _) if has_more => {
                     self.layer.tables.insert(here.clone(), key);
                     self.table(inner, &here, &next);
                 }
-                (Body::Leaf(raw), Some(at)) => self.leaf(node, raw, here, self.schema.rows[at].key.kind),
+                (Body::Table(_), kind) => self.not_a_leaf(node, &here, kind.expect("a row that ends here has a kind")),
+                (Body::Leaf(raw), Some(kind)) => self.leaf(node, raw, here, kind),
                 (Body::Leaf(raw), None) => self.not_a_table(node, raw, &here),
-                (Body::Table(_), Some(at)) => self.not_a_leaf(node, &here, self.schema.rows[at].key.kind),
+                (Body::List(items), kind) => {
+                    let raw = Raw::List(items.iter().map(|item| (Raw::Table, item.span.clone())).collect());
+                    match kind {
+                        Some(kind) => self.leaf(node, &raw, here, kind),
+                        None => self.not_a_table(node, &raw, &here),
+                    }
+                }
             }
         }
+    }
+
+    /// Takes the values that a document gives to keys of others; what they mean is checked there.
+    fn settings(&mut self, nodes: &[Node], table: &KeyPath) {
+        for node in nodes {
+            let Some(inner) = KeyPath::parse(&node.name) else {
+                let place = Place::new(&self.layer.source, node.key.clone());
+                let error = Diagnostic::error("bad-set", "this is not the path of a key").at(place).label("not a path");
+                self.found.push(error.hint("write it like \"limits.max_total_notional\" = \"100\""));
+                continue;
+            };
+            let path = KeyPath::of(table.names().iter().chain(inner.names()).map(String::as_str));
+            match &node.body {
+                Body::Table(inner) => self.settings(inner, &path),
+                Body::Leaf(_) | Body::List(_) => {
+                    let source = Arc::clone(&self.layer.source);
+                    self.layer.settings.push(Setting { path, source, key: node.key.clone(), span: node.span.clone() });
+                }
+            }
+        }
+    }
+
+    fn not_a_list(&mut self, node: &Node, path: &KeyPath) {
+        let place = Place::new(&self.layer.source, node.key.clone());
+        let error = Diagnostic::error("not-a-list", format!("{path} is a list of tables")).at(place).label("one of its own");
+        self.found.push(error.key(path).hint(format!("write [[{path}]] for each of them")));
     }
 
     fn leaf(&mut self, node: &Node, raw: &Raw, path: KeyPath, kind: Kind) {

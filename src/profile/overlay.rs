@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::fault::nearest;
-use super::layer::{Layer, Level};
+use super::layer::{Layer, Level, Setting};
 use super::path::KeyPath;
 use super::schema::Schema;
 use super::source::{Place, Source};
@@ -26,11 +26,13 @@ impl Environment {
     }
 }
 
-/// What the command line says.
+/// What the command line says, or a document in its place.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// `key=value`, in order; the last one wins.
     pub set: Vec<String>,
+    /// The same, written in a document; below `set`.
+    pub written: Vec<Setting>,
     /// Forces the paper venue: lowering risk is always allowed.
     pub paper: bool,
 }
@@ -78,6 +80,12 @@ pub fn read<const N: usize>(
         }
         if let Some(at) = owner(&schemas, &path, &Place::new(&source, key.clone()), found) {
             overlays[at].environment.add_text(&path, value, &source, (key, span), schemas[at], found);
+        }
+    }
+    for Setting { path, source, key, span } in &overrides.written {
+        let text = source.text().get(span.clone()).unwrap_or_default();
+        if let Some(at) = owner(&schemas, path, &Place::new(source, key.clone()), found) {
+            overlays[at].flags.add_text(path, text, source, (key.clone(), span.clone()), schemas[at], found);
         }
     }
     for argument in &overrides.set {

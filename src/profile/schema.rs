@@ -8,6 +8,10 @@ use super::path::KeyPath;
 pub const NAME: &str = "*";
 /// Stands in a pattern for a symbol.
 pub const SYMBOL: &str = "@";
+/// Stands in a pattern for the number of a table in a list: `[[step]]`.
+pub const ITEM: &str = "#";
+/// Stands in a pattern for a name that the document's reader checks.
+pub const ANY: &str = "?";
 
 /// One key of the language.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +111,7 @@ impl Only {
 }
 
 fn is_wild(pattern: &str) -> bool {
-    pattern == NAME || pattern == SYMBOL
+    matches!(pattern, NAME | SYMBOL | ITEM | ANY)
 }
 
 /// Does `name` fit one name of a pattern? Whether it is well formed is asked elsewhere.
@@ -168,6 +172,12 @@ impl Schema {
         };
         let exact: Vec<usize> = open.iter().copied().filter(|at| fits(at, true)).collect();
         if exact.is_empty() { open.iter().copied().filter(|at| fits(at, false)).collect() } else { exact }
+    }
+
+    /// Do the rows of `open` go on with a list of tables at `depth`?
+    #[must_use]
+    pub fn is_list(&self, open: &[usize], depth: usize) -> bool {
+        open.iter().any(|at| self.rows[*at].names.get(depth) == Some(&ITEM))
     }
 
     /// The names that may stand at `depth` among `open`, without those that people give.

@@ -23,6 +23,8 @@ pub struct Node {
 #[derive(Debug, Clone)]
 pub enum Body {
     Table(Vec<Node>),
+    /// Tables in a list, `[[step]]`, each named by its number from 1.
+    List(Vec<Node>),
     Leaf(Raw),
 }
 
@@ -85,10 +87,23 @@ fn nodes(table: &DeTable<'_>) -> Vec<Node> {
         span: value.span(),
         body: match value.get_ref() {
             DeValue::Table(inner) => Body::Table(nodes(inner)),
+            DeValue::Array(list) => items(list).map_or_else(|| Body::Leaf(raw(value.get_ref())), Body::List),
             leaf => Body::Leaf(raw(leaf)),
         },
     };
     table.iter().map(node).collect()
+}
+
+/// The tables of a list; `None` when it holds anything else, or nothing.
+fn items(list: &[toml::Spanned<DeValue<'_>>]) -> Option<Vec<Node>> {
+    let item = |(at, value): (usize, &toml::Spanned<DeValue<'_>>)| match value.get_ref() {
+        DeValue::Table(inner) => {
+            let body = Body::Table(nodes(inner));
+            Some(Node { name: (at + 1).to_string(), key: value.span(), span: value.span(), body })
+        }
+        _ => None,
+    };
+    if list.is_empty() { None } else { list.iter().enumerate().map(item).collect() }
 }
 
 fn raw(value: &DeValue<'_>) -> Raw {
@@ -207,6 +222,16 @@ mod tests {
         assert_eq!(found[0].notes[0].to_string(), "first written here, a.toml:4");
         let found = errors("[a]\nx = 1\n[b]\n[a]  # again\ny = 1\n");
         assert_eq!(found[0].notes[0].to_string(), "first written here, a.toml:1");
+    }
+
+    #[test]
+    fn tables_in_a_list_are_named_by_number() {
+        let source = Source::new("a.toml", "a = [1, 2]\n[[step]]\nx = 1\n\n[[step]]\ny = { z = 2 }\n");
+        let found = parse(&source, &mut Diagnostics::default()).unwrap();
+        assert!(matches!(&found[0].body, Body::Leaf(Raw::List(list)) if list.len() == 2));
+        let Body::List(steps) = &found[1].body else { panic!("{found:?}") };
+        let places: Vec<_> = steps.iter().map(|step| (step.name.as_str(), source.line_column(step.key.start).0)).collect();
+        assert_eq!(places, [("1", 2), ("2", 5)]);
     }
 
     #[test]

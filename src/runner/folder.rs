@@ -109,13 +109,22 @@ impl Recording {
         &self.stamp
     }
 
-    /// Encodes the rows and empties them.
+    /// Encodes rows behind those that are there.
+    ///
+    /// # Errors
+    /// When a row cannot be encoded.
+    pub fn add(&mut self, records: &Records) -> Result<(), FolderError> {
+        self.tables.append(records)?;
+        self.alerts.push_str(&notices::lines(&records.notices, &self.stamp.symbols));
+        Ok(())
+    }
+
+    /// Encodes rows and empties them.
     ///
     /// # Errors
     /// When a row cannot be encoded.
     pub fn take(&mut self, records: &mut Records) -> Result<(), FolderError> {
-        self.tables.append(records)?;
-        self.alerts.push_str(&notices::lines(&records.notices, &self.stamp.symbols));
+        self.add(records)?;
         records.clear();
         Ok(())
     }

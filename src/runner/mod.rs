@@ -1,6 +1,7 @@
 //! Motion: drives the pure core over bars, keeps its state, writes its record.
 //!
-//! Enter at [`replay::replay`] for a back-test in isolated state, at [`run::Session`] to move a profile's watermark.
+//! Enter at [`replay::replay`] for a back-test in isolated state, at [`run::Session`] to move a profile's watermark, at
+//! [`case`] for golden cases.
 //!
 //! RUN-1  Replay and run step the same [`trader::Trader`]; one range in one go or in many gives the same orders and fills.
 //! RUN-2  A run that is cut off anywhere goes on from its last commit to the same end.
@@ -9,6 +10,7 @@
 //!
 //! Not here: decisions (`stage`, `risk`), how things are kept (`store`), what is printed (`cli`).
 
+pub mod case;
 pub mod folder;
 pub mod moments;
 pub mod notices;

@@ -1,7 +1,8 @@
-//! Notices of the desk as lines of the record: `alerts.jsonl`.
+//! Notices of the desk as lines of the record, `alerts.jsonl`; and what a broken contract has people told.
 
-use crate::domain::Symbol;
+use crate::domain::{Symbol, Time};
 use crate::stage::alert::Alert;
+use crate::stage::ingest::task::Ingested;
 use crate::telemetry::record::Notice;
 
 /// Every notice as the alert it makes, one JSON object a line. `symbols` are those of the pipeline, in its order.
@@ -9,6 +10,16 @@ use crate::telemetry::record::Notice;
 pub fn lines(notices: &[Notice], symbols: &[Symbol]) -> String {
     let line = |notice| serde_json::to_string(&Alert::of(notice, symbols)).expect("an alert is text by text");
     notices.iter().map(|notice| line(notice) + "\n").collect()
+}
+
+/// The alerts that bars deserve which break their contract: one for each way in which a series does.
+#[must_use]
+pub fn broken(ingested: &Ingested, at: Time) -> Vec<Alert> {
+    let of = |series: &crate::domain::Series, breach: &crate::stage::ingest::Breach| {
+        Alert::ingest_failed(&series.to_string(), breach.code(), &breach.to_string(), at)
+    };
+    let series = ingested.series.iter();
+    series.flat_map(|report| report.verdict.breaches.iter().map(|breach| of(&report.series, breach))).collect()
 }
 
 #[cfg(test)]

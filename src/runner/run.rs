@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::{Bar, Columns, Span, SymbolIndex, Time};
 use crate::perf::Summary;
+use crate::stage::model::Signal;
 use crate::stage::oms::{DeskError, Outbox, Tally};
 use crate::store::journal::{Journal, JournalError, RunState, Standing};
 use crate::telemetry::record::{Notice, Records};
@@ -53,6 +54,8 @@ pub struct Report {
     pub interrupted: bool,
     /// Runs before this one that were cut off, and are now complete on disk.
     pub recovered: Vec<String>,
+    /// What the run wrote down, open orders included.
+    pub records: Records,
 }
 
 /// Counters of an account over its life.
@@ -151,10 +154,26 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the journal or the record cannot be written. What was committed stays; the next run goes on from there.
     pub fn run(
+        self,
+        job: &Job,
+        columns: &[Columns],
+        stop: &AtomicBool,
+        notify: impl FnMut(&Notice),
+        progress: impl FnMut(u64),
+    ) -> Result<Report, RunError> {
+        self.run_by(job, columns, stop, |_, _, own| own, notify, progress)
+    }
+
+    /// The same with the last word on what the models say; see [`Trader::step_by`].
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_by(
         mut self,
         job: &Job,
         columns: &[Columns],
         stop: &AtomicBool,
+        mut decide: impl FnMut(SymbolIndex, Time, Signal) -> Signal,
         mut notify: impl FnMut(&Notice),
         mut progress: impl FnMut(u64),
     ) -> Result<Report, RunError> {
@@ -170,9 +189,9 @@ impl<'a> Session<'a> {
         tracing::debug!(run = %stamp.run, "run begins");
         self.journal.begin(&stamp.run, &serde_json::to_string(&stamp).expect("a stamp has text keys only"))?;
         let mut done = Progress { run: stamp.run.clone(), first: Some(first), ..Progress::default() };
-        self.trade(&stamp, next, moments, stop, &mut done, &mut notify, &mut progress)?;
-        let report = self.report(done, before, recovered);
-        self.finish(&stamp, &report)?;
+        self.trade(&stamp, next, moments, stop, &mut done, &mut decide, &mut notify, &mut progress)?;
+        let mut report = self.report(done, before, recovered);
+        report.records = self.finish(&stamp, &report)?;
         Ok(report)
     }
 
@@ -185,12 +204,13 @@ impl<'a> Session<'a> {
         mut moments: Moments<'_>,
         stop: &AtomicBool,
         done: &mut Progress,
+        decide: &mut impl FnMut(SymbolIndex, Time, Signal) -> Signal,
         notify: &mut impl FnMut(&Notice),
         progress: &mut impl FnMut(u64),
     ) -> Result<(), RunError> {
         let (mut out, mut uncommitted) = (Outbox::default(), 0);
         while let Some((open_time, bars)) = next {
-            self.trader.step(open_time, &bars, &mut out)?;
+            self.trader.step_by(open_time, &bars, &mut *decide, &mut out)?;
             self.watermark = Some(open_time);
             done.bars += bars.len() as u64;
             uncommitted += 1;
@@ -223,6 +243,7 @@ impl<'a> Session<'a> {
             halted: self.trader.desk().halt().is_some(),
             interrupted: done.interrupted,
             recovered,
+            records: Records::default(),
         }
     }
 
@@ -249,7 +270,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn finish(&mut self, stamp: &Stamp, report: &Report) -> Result<(), RunError> {
+    fn finish(&mut self, stamp: &Stamp, report: &Report) -> Result<Records, RunError> {
         let state = match (report.interrupted, report.halted) {
             (true, _) => RunState::Interrupted,
             (false, true) => RunState::Halted,
@@ -267,10 +288,11 @@ impl<'a> Session<'a> {
             summary: report.summary.clone(),
         };
         let mut recording = Recording::new(stamp.clone())?;
-        recording.take(&mut records)?;
+        recording.add(&records)?;
         recording.write(&self.runs.join(&stamp.run), &figures)?;
         tracing::debug!(run = %stamp.run, "record written");
-        Ok(self.journal.end(&stamp.run, state)?)
+        self.journal.end(&stamp.run, state)?;
+        Ok(records)
     }
 
     /// Completes the records of runs that were cut off.

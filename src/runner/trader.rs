@@ -9,7 +9,7 @@ use crate::domain::{Bar, Interval, Money, Symbol, SymbolIndex, Time};
 use crate::perf::Curve;
 use crate::risk::Halt;
 use crate::stage::model::features::Atr;
-use crate::stage::model::{BarField, Model, ModelConfig};
+use crate::stage::model::{BarField, Model, ModelConfig, Signal};
 use crate::stage::oms::{Advice, Desk, DeskConfig, DeskError, DeskState, Outbox};
 use crate::venue::paper::{Paper, PaperConfig, PaperState};
 use crate::venue::{OrderReport, Venue};
@@ -171,6 +171,22 @@ impl Trader {
     /// When the venue reports what cannot be; nothing more may be traded then.
     #[inline]
     pub fn step(&mut self, open_time: Time, bars: &[(SymbolIndex, Bar)], out: &mut Outbox) -> Result<(), DeskError> {
+        self.step_by(open_time, bars, |_, _, own| own, out)
+    }
+
+    /// The same with the last word on what the models say: `decide` is given symbol, close and the model's own signal. Models see
+    /// every bar all the same.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    #[inline]
+    pub fn step_by(
+        &mut self,
+        open_time: Time,
+        bars: &[(SymbolIndex, Bar)],
+        mut decide: impl FnMut(SymbolIndex, Time, Signal) -> Signal,
+        out: &mut Outbox,
+    ) -> Result<(), DeskError> {
         self.desk.open(open_time, out);
         for (symbol, bar) in bars {
             self.paper.on_bar(*symbol, bar, self.interval);
@@ -187,7 +203,7 @@ impl Trader {
             curve.count_exposed();
         }
         for (symbol, bar) in bars {
-            let signal = self.models[symbol.at()].on_bar(bar);
+            let signal = decide(*symbol, close_time, self.models[symbol.at()].on_bar(bar));
             let atr = self.atrs.get_mut(symbol.at()).and_then(|atr| atr.push(bar));
             let advice = Advice { target: signal.target, prediction: signal.prediction, features: signal.features, atr };
             self.desk.decide(*symbol, bar, advice, out);

@@ -85,6 +85,19 @@ impl Tables {
     }
 }
 
+/// Every table of a record as it stands before it becomes a file, with its name.
+#[must_use]
+pub fn batches(records: &Records, symbols: &[Symbol], features: &[String]) -> Vec<(&'static str, RecordBatch)> {
+    let names = Names { symbols: symbols.iter().map(ToString::to_string).collect(), features: features.to_vec() };
+    vec![
+        ("decisions", decisions(&records.decisions, &names).batch()),
+        ("orders", orders(&records.orders, &names).batch()),
+        ("refusals", refusals(&records.refusals, &names).batch()),
+        ("fills", fills(&records.fills, &names).batch()),
+        ("equity", equity(&records.equity).batch()),
+    ]
+}
+
 /// One table on its way.
 struct Encoder {
     name: &'static str,
@@ -113,8 +126,7 @@ impl Encoder {
             return Ok(());
         }
         self.rows += table.rows;
-        let schema = Arc::new(Schema::new(table.fields));
-        self.writer.write(&RecordBatch::try_new(schema, table.columns)?)
+        self.writer.write(&table.batch())
     }
 
     fn finish(mut self) -> Result<Encoded, ParquetError> {
@@ -135,6 +147,11 @@ struct Table {
 impl Table {
     const fn new(rows: usize) -> Self {
         Self { rows, repeating: Vec::new(), fields: Vec::new(), columns: Vec::new() }
+    }
+
+    fn batch(self) -> RecordBatch {
+        let schema = Arc::new(Schema::new(self.fields));
+        RecordBatch::try_new(schema, self.columns).expect("every column has a value for each row")
     }
 
     fn add(mut self, name: &str, array: ArrayRef) -> Self {

@@ -64,7 +64,7 @@ fn the_demo_runs_on_paper_and_needs_no_network() {
 
 #[test]
 fn layers_win_in_their_order() {
-    let set = |text: &str| Overrides { set: vec![text.to_owned()], paper: true };
+    let set = |text: &str| Overrides { set: vec![text.to_owned()], paper: true, ..Overrides::default() };
     let variables = [("TIDEGATE__STORAGE__RUNS", "from-env"), ("TIDEGATE__LIMITS__MAX_NOTIONAL_PER_ORDER", "9000")];
     let (profile, _) = load("canary", None, &paper(), &variables);
     assert_eq!(profile.storage().runs, Path::new("from-env"));
@@ -83,10 +83,10 @@ fn fingerprints_tell_meanings_apart() {
     let (two, other) = load("canary", Some("demo"), &paper(), &[]);
     assert_eq!((one.fingerprint(), plan.fingerprint()), (two.fingerprint(), other.fingerprint()));
     assert_eq!(one.fingerprint().len(), 64);
-    let changed = Overrides { set: vec!["venue.paper.equity=2000".to_owned()], paper: true };
+    let changed = Overrides { set: vec!["venue.paper.equity=2000".to_owned()], paper: true, ..Overrides::default() };
     let (three, _) = load("canary", Some("demo"), &changed, &[]);
     assert_ne!(one.fingerprint(), three.fingerprint());
-    let narrowed = Overrides { set: vec!["risk.symbols=BTC/USDT".to_owned()], paper: true };
+    let narrowed = Overrides { set: vec!["risk.symbols=BTC/USDT".to_owned()], paper: true, ..Overrides::default() };
     let (_, fewer) = load("canary", Some("demo"), &narrowed, &[]);
     assert_eq!(fewer.symbols().len(), 1);
     assert_ne!(plan.fingerprint(), fewer.fingerprint());
@@ -104,7 +104,7 @@ fn every_shipped_profile_resolves() {
 
 #[test]
 fn a_stage_runs_only_when_both_documents_let_it() {
-    let set = |text: &str| Overrides { set: vec![text.to_owned()], paper: true };
+    let set = |text: &str| Overrides { set: vec![text.to_owned()], paper: true, ..Overrides::default() };
     for text in ["stage.oms.enabled=false", "stages.oms.enabled=false"] {
         let (_, plan) = load("canary", Some("demo"), &set(text), &[]);
         assert!(!plan.is_enabled(StageKind::Oms) && plan.is_enabled(StageKind::Model), "{text}");

@@ -4,6 +4,7 @@
 mod alerts;
 mod backtest;
 mod bad_data;
+mod cases;
 mod chains;
 mod diagnostics;
 mod documents;

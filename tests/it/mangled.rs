@@ -71,7 +71,7 @@ proptest! {
             let bytes = if at == file { mangled(&text, &damages) } else { text.into_bytes() };
             fs::write(root.path().join(name), bytes).expect("a scratch file can be written");
         }
-        let overrides = Overrides { set: set.into_iter().collect(), paper: false };
+        let overrides = Overrides { set: set.into_iter().collect(), paper: false, ..Overrides::default() };
         match pipeline::load(root.path(), "production", None, &overrides, &Environment::default()) {
             Ok((profile, plan, _)) => prop_assert!(profile.fingerprint().len() == 64 && !plan.symbols().is_empty()),
             Err(found) => {

@@ -58,14 +58,13 @@ impl Alert {
         }
     }
 
-    /// The data of `symbol` breaks its contract, so nothing is traded on it.
+    /// Bars of `series` cannot be taken in or break their contract; `code` names the way in which they do.
     #[must_use]
-    pub fn contract_broken(symbol: &Symbol, code: &str, breach: &str, at: Time) -> Self {
-        let symbol = symbol.to_string();
-        Self::new(format!("contract/{symbol}/{code}"), Severity::Warning, "ingest failed: the data breaks its contract", at)
-            .saying(format!("{symbol}: {breach}; model and oms are blocked"))
-            .with("symbol", symbol)
-            .with("breach", code.to_owned())
+    pub fn ingest_failed(series: &str, code: &str, why: &str, at: Time) -> Self {
+        Self::new(format!("ingest/{series}/{code}"), Severity::Warning, "ingest failed, nothing is traded", at)
+            .saying(format!("{series}: {why}; model and oms are blocked"))
+            .with("series", series.to_owned())
+            .with("code", code.to_owned())
     }
 
     fn new(key: String, severity: Severity, title: &str, at: Time) -> Self {

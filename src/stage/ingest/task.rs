@@ -154,28 +154,9 @@ pub fn ingest(
             Source::Binance => return Err(IngestError::NoFeed("binance")),
             Source::BinanceArchive => return Err(IngestError::NoFeed("binance-archive")),
         };
-        reports.push(judge(&intake, series, sources, watermark)?);
+        reports.push(intake.judge(series, sources, watermark)?);
     }
     Ok(Ingested { series: reports })
-}
-
-fn judge(
-    intake: &Intake<'_>,
-    series: Series,
-    sources: Vec<SourceReport>,
-    watermark: Option<Time>,
-) -> Result<SeriesReport, IngestError> {
-    let last = intake.lake.last_open_time(&series)?;
-    let has_new = last.is_some_and(|last| watermark.is_none_or(|watermark| last >= watermark));
-    let times = if has_new { intake.lake.read(&series, watermark, None, Projection::TIME)?.open_time } else { Vec::new() };
-    let mut verdict = Verdict::on_bars(intake.contract, series.interval(), watermark, &times);
-    for source in &sources {
-        let is_of_run = source.quality.last.is_some_and(|last| watermark.is_none_or(|watermark| last >= watermark));
-        if is_of_run {
-            verdict.add_source(intake.contract, &source.source, &source.quality);
-        }
-    }
-    Ok(SeriesReport { series, sources, new_bars: times.len() as u64, last, verdict })
 }
 
 impl<'a> Intake<'a> {
@@ -188,6 +169,29 @@ impl<'a> Intake<'a> {
     #[must_use]
     pub fn in_chunks_of(self, rows: usize) -> Self {
         Self { chunk_rows: rows, ..self }
+    }
+
+    /// Judges the bars of a series with `open_time >= watermark`, which came from `sources`.
+    ///
+    /// # Errors
+    /// When the lake cannot be read.
+    pub fn judge(
+        &self,
+        series: Series,
+        sources: Vec<SourceReport>,
+        watermark: Option<Time>,
+    ) -> Result<SeriesReport, IngestError> {
+        let last = self.lake.last_open_time(&series)?;
+        let has_new = last.is_some_and(|last| watermark.is_none_or(|watermark| last >= watermark));
+        let times = if has_new { self.lake.read(&series, watermark, None, Projection::TIME)?.open_time } else { Vec::new() };
+        let mut verdict = Verdict::on_bars(self.contract, series.interval(), watermark, &times);
+        for source in &sources {
+            let is_of_run = source.quality.last.is_some_and(|last| watermark.is_none_or(|watermark| last >= watermark));
+            if is_of_run {
+                verdict.add_source(self.contract, &source.source, &source.quality);
+            }
+        }
+        Ok(SeriesReport { series, sources, new_bars: times.len() as u64, last, verdict })
     }
 
     /// Takes in the files of one series below `path`.
