@@ -114,7 +114,7 @@ impl Manifest {
         self.imports.drain(..surplus);
     }
 
-    /// The file as text. One line a part and an import, so that a person can read it.
+    /// The file as text, laid out so that a person can read it.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut content = serde_json::to_vec_pretty(self).expect("a manifest holds only plain values");
@@ -135,5 +135,45 @@ mod text {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn import(source: &str, added: u64) -> Import {
+        Import {
+            source: source.to_owned(),
+            bytes: 1,
+            modified: 2,
+            sha256: "00".to_owned(),
+            at: Time::from_millis(3),
+            added,
+            refused: BTreeMap::new(),
+            max_return: None,
+            quality: serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn a_source_has_one_record_and_the_list_has_an_end() {
+        let mut manifest = Manifest::default();
+        manifest.record(import("a", 1));
+        manifest.record(import("b", 1));
+        manifest.record(import("a", 2));
+        assert_eq!(manifest.imports.iter().map(|i| (i.source.as_str(), i.added)).collect::<Vec<_>>(), [("b", 1), ("a", 2)]);
+        (0..IMPORTS_MAX).for_each(|nth| manifest.record(import(&nth.to_string(), 1)));
+        assert_eq!((manifest.imports.len(), manifest.imports[0].source.as_str()), (IMPORTS_MAX, "0"));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Manifest::load(folder.path()).unwrap(), None);
+        let mut manifest = Manifest::default();
+        manifest.record(import("a", 1));
+        std::fs::write(folder.path().join(FILE), manifest.to_json()).unwrap();
+        assert_eq!(Manifest::load(folder.path()).unwrap(), Some(manifest));
     }
 }

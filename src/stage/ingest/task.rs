@@ -15,7 +15,7 @@ use crate::domain::{Projection, Series, SeriesError, Span, Symbol, Time};
 use crate::feed::{self, BarSource, Batch, Expected, FeedError, Fingerprint, SyntheticFeed, names, sample};
 use crate::store::{Import, Lake, LakeError, RefusedRow, Writer};
 
-/// Rows settled at once. It bounds memory at about 150 MB; every archive file of a venue but a month of seconds fits in one.
+/// Rows settled at once. It bounds memory at about 200 MB; every archive file of a venue but a month of seconds fits in one.
 const CHUNK_ROWS: usize = 1 << 20;
 /// Rows read between two looks at the progress bar.
 const STEP_ROWS: usize = 1 << 16;
