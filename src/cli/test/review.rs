@@ -1,6 +1,6 @@
 //! Outputs become goldens: all of them, or those that a person says yes to.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::anyhow;
 
@@ -81,7 +81,12 @@ pub fn accept_all(verdicts: &mut [CaseVerdict]) -> Result<Reviewed, Failure> {
 /// Shows each change and asks; what cannot be accepted is only shown.
 pub fn ask(head: &str, verdicts: &mut [CaseVerdict]) -> Result<Reviewed, Failure> {
     print_out(head);
-    review(verdicts, &mut io::stdin().lock(), &mut print_out)
+    let mut show = |text: &str| {
+        print_out(text);
+        // A question ends without a line's end, and would wait in the buffer for its answer.
+        let _ = io::stdout().flush();
+    };
+    review(verdicts, &mut io::stdin().lock(), &mut show)
 }
 
 fn review(verdicts: &mut [CaseVerdict], answers: &mut dyn BufRead, show: &mut dyn FnMut(&str)) -> Result<Reviewed, Failure> {
