@@ -137,6 +137,7 @@ fn every_case_of_ours_passes() {
     assert!(goldens >= 40, "{goldens} goldens");
 }
 
+/// CASE-1.
 #[test]
 fn a_project_is_left_as_it_was_and_the_environment_counts_for_nothing() {
     let project = Project::with(&[SMALL, STOPS]);

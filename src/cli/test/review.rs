@@ -102,7 +102,8 @@ fn review(verdicts: &mut [CaseVerdict], answers: &mut dyn BufRead, show: &mut dy
                     Some(answer) => answer,
                     None => {
                         show(&shown(text::ROWS_SHOWN_MAX));
-                        question(answers, show, &|| shown(usize::MAX))?
+                        let whole = || if golden.is_new { golden.content().to_owned() } else { shown(usize::MAX) };
+                        question(answers, show, &whole)?
                     }
                 };
                 match answer {
@@ -184,8 +185,9 @@ mod tests {
     fn a_difference_can_be_seen_whole_before_the_answer() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a"), "x\n".repeat(30)).unwrap();
-        let (reviewed, shown, _) = answered(folder.path(), "d\ny\nq\n");
+        let (reviewed, shown, _) = answered(folder.path(), "d\ny\nd\nq\n");
         assert_eq!((reviewed.accepted, reviewed.left), (1, 2));
+        assert!(shown.contains("[q]uit: 2\n"), "a new golden is shown as it would be: {shown}");
         assert!(shown.contains("… and 21 more differences"), "{shown}");
         assert!(shown.contains("row 30 of the golden is missing"), "{shown}");
     }
