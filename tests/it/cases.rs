@@ -137,6 +137,7 @@ fn every_case_of_ours_passes() {
     assert!(goldens >= 40, "{goldens} goldens");
 }
 
+/// CASE-1.
 #[test]
 fn a_project_is_left_as_it_was_and_the_environment_counts_for_nothing() {
     let project = Project::with(&[SMALL, STOPS]);
@@ -276,16 +277,8 @@ fn a_wrong_document_is_told_in_one_pass_with_its_lines() {
                 bars = \"no.csv\"\n\
                 expect = { ingest = \"fine\", omss = \"ok\" }\n";
     project.write(case, "case.toml", text);
-    let found = [
-        "missing-key 1",
-        "wrong-type 1",
-        "unknown-key 2",
-        "missing-key 3",
-        "nothing-to-check 3",
-        "missing-file 4",
-        "unknown-end 5",
-        "unknown-key 5",
-    ];
+    let found =
+        ["missing-key 1", "wrong-type 1", "unknown-key 2", "missing-key 3", "missing-file 4", "unknown-end 5", "unknown-key 5"];
     let mut seen = findings(&project, case);
     seen.sort_by_key(|finding| finding.rsplit_once(' ').map(|(code, line)| (line.to_owned(), code.to_owned())));
     assert_eq!(seen, found);
@@ -299,6 +292,7 @@ fn a_wrong_document_is_told_in_one_pass_with_its_lines() {
         (format!("{HEAD}[step]\nname = \"x\"\n"), "not-a-list 4"),
         (step("").replacen("[[step]]", "set = { \"limits.max_notional_per_ordr\" = \"5\" }\n[[step]]", 1), "unknown-key 4"),
         (step("").replacen("[[step]]", "set = { limits = { max_total_notional = \"9999\" } }\n[[step]]", 1), "cap-exceeded 4"),
+        (step("").replace("{ model = \"skipped\" }", "{}"), "nothing-to-check 4"),
         (step("clock = \"2026-03-01\""), "clock-goes-back 7"),
         (step("bars = \"../sized-in-base/bars.csv\""), "path-outside-case 7"),
         (step("bars = \"/etc/passwd\""), "path-outside-case 7"),

@@ -1,6 +1,6 @@
 //! Outputs become goldens: all of them, or those that a person says yes to.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::anyhow;
 
@@ -81,7 +81,12 @@ pub fn accept_all(verdicts: &mut [CaseVerdict]) -> Result<Reviewed, Failure> {
 /// Shows each change and asks; what cannot be accepted is only shown.
 pub fn ask(head: &str, verdicts: &mut [CaseVerdict]) -> Result<Reviewed, Failure> {
     print_out(head);
-    review(verdicts, &mut io::stdin().lock(), &mut print_out)
+    let mut show = |text: &str| {
+        print_out(text);
+        // A question ends without a line's end, and would wait in the buffer for its answer.
+        let _ = io::stdout().flush();
+    };
+    review(verdicts, &mut io::stdin().lock(), &mut show)
 }
 
 fn review(verdicts: &mut [CaseVerdict], answers: &mut dyn BufRead, show: &mut dyn FnMut(&str)) -> Result<Reviewed, Failure> {
@@ -97,7 +102,8 @@ fn review(verdicts: &mut [CaseVerdict], answers: &mut dyn BufRead, show: &mut dy
                     Some(answer) => answer,
                     None => {
                         show(&shown(text::ROWS_SHOWN_MAX));
-                        question(answers, show, &|| shown(usize::MAX))?
+                        let whole = || if golden.is_new { golden.content().to_owned() } else { shown(usize::MAX) };
+                        question(answers, show, &whole)?
                     }
                 };
                 match answer {
@@ -179,8 +185,9 @@ mod tests {
     fn a_difference_can_be_seen_whole_before_the_answer() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a"), "x\n".repeat(30)).unwrap();
-        let (reviewed, shown, _) = answered(folder.path(), "d\ny\nq\n");
+        let (reviewed, shown, _) = answered(folder.path(), "d\ny\nd\nq\n");
         assert_eq!((reviewed.accepted, reviewed.left), (1, 2));
+        assert!(shown.contains("[q]uit: 2\n"), "a new golden is shown as it would be: {shown}");
         assert!(shown.contains("… and 21 more differences"), "{shown}");
         assert!(shown.contains("row 30 of the golden is missing"), "{shown}");
     }

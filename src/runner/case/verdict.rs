@@ -76,7 +76,6 @@ pub struct GoldenVerdict {
     pub differences: Vec<Difference>,
     /// The output has become the golden.
     pub is_accepted: bool,
-    /// What the golden would be.
     #[serde(skip)]
     content: String,
 }
@@ -164,6 +163,12 @@ impl GoldenVerdict {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows < self.min_rows
+    }
+
+    /// What the golden would be.
+    #[must_use]
+    pub fn content(&self) -> &str {
+        &self.content
     }
 
     /// Can a person accept it?
