@@ -15,7 +15,7 @@ use super::work::{self, Workplace, ingest_failure, lake_failure};
 use crate::domain::{Columns, Span, Time};
 use crate::pipeline::StageKind;
 use crate::profile::{Mode, Profile};
-use crate::runner::run::{Job, Report as Done, RunError, Session, complete_until};
+use crate::runner::run::{Job, Report as Done, RunError, Runner, complete_until};
 use crate::runner::{notices, setup};
 use crate::stage::ingest::task::{Ingested, ingest};
 use crate::store::LakeError;
@@ -47,32 +47,32 @@ impl Run {
         let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
         let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
         let mut job = Job { stamp, trader: place.trader.clone() };
-        let session = Session::open(&mut journal, &place.runs, &job).map_err(run_failure)?;
+        let runner = Runner::open(&mut journal, &place.runs, &job).map_err(run_failure)?;
         if place.plan.is_enabled(StageKind::Ingest) {
-            let taken = take_in(context, &place, session.watermark())?;
+            let taken = take_in(context, &place, runner.watermark())?;
             if !taken.is_kept() {
-                drop(session);
+                drop(runner);
                 return contract_broken(context, &place, &mut journal, &taken);
             }
         }
         if !(place.plan.is_enabled(StageKind::Model) && place.plan.is_enabled(StageKind::Oms)) {
-            return Ok(nothing(context, &place, session.watermark(), "model or oms is not enabled: nothing was traded"));
+            return Ok(nothing(context, &place, runner.watermark(), "model or oms is not enabled: nothing was traded"));
         }
-        let columns = self.closed(context, &place, session.needs_from())?;
+        let columns = self.closed(context, &place, runner.needs_from())?;
         let has_new =
-            |column: &Columns| column.open_time.last().is_some_and(|&t| session.watermark().is_none_or(|w| t > w.micros()));
+            |column: &Columns| column.open_time.last().is_some_and(|&t| runner.watermark().is_none_or(|w| t > w.micros()));
         if !columns.iter().any(has_new) {
-            return Ok(nothing(context, &place, session.watermark(), "nothing new"));
+            return Ok(nothing(context, &place, runner.watermark(), "nothing new"));
         }
-        job.stamp.fingerprints.data = place.data_fingerprint(session.needs_from(), None)?;
+        job.stamp.fingerprints.data = place.data_fingerprint(runner.needs_from(), None)?;
         let bar = work::progress(context, "run", columns.iter().map(Columns::len).sum::<usize>() as u64);
-        let alerting = Alerting::start(context, &place, session.journal())?;
+        let alerting = Alerting::start(context, &place, runner.journal())?;
         let tell = |notice: &Notice| {
             if let Some(alerting) = &alerting {
                 alerting.notice(notice);
             }
         };
-        let done = session.run(&job, &columns, &stop, tell, |bars| bar.set_position(bars)).map_err(run_failure);
+        let done = runner.run(&job, &columns, &stop, tell, |bars| bar.set_position(bars)).map_err(run_failure);
         bar.finish_and_clear();
         // Also after a failure: what was raised before it is on its way.
         let folder = done.as_ref().ok().map(|done| place.runs.join(&done.run));

@@ -1,6 +1,6 @@
 //! Motion: drives the pure core over bars, keeps its state, writes its record.
 //!
-//! Enter at [`replay::replay`] for a back-test in isolated state, at [`run::Session`] to move a profile's watermark, at
+//! Enter at [`replay::replay`] for a back-test in isolated state, at [`run::Runner`] to move a profile's watermark, at
 //! [`case`] for golden cases.
 //!
 //! RUN-1  Replay and run step the same [`trader::Trader`]; one range in one go or in many gives the same orders and fills.

@@ -99,7 +99,7 @@ pub fn complete_until(lasts: &[Option<Time>], patience: Span) -> Option<Time> {
 
 /// The open state of one profile's pipeline: where it stands and what it would do next.
 #[derive(Debug)]
-pub struct Session<'a> {
+pub struct Runner<'a> {
     journal: &'a mut Journal,
     runs: &'a Path,
     trader: Trader,
@@ -109,7 +109,7 @@ pub struct Session<'a> {
     cold: bool,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Runner<'a> {
     /// Takes up the pipeline where its journal stands. `runs` is the profile's folder.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::domain::{Columns, Series, SeriesError, Span, SymbolIndex, Time};
 use crate::perf::Summary;
 use crate::pipeline::StageKind;
 use crate::runner::notices;
-use crate::runner::run::{Job, Report, RunError, Session};
+use crate::runner::run::{Job, Report, RunError, Runner};
 use crate::runner::setup;
 use crate::stage::alert::{Alert, Dedup, dedup::Verdict};
 use crate::stage::ingest::Breach;
@@ -105,7 +105,7 @@ struct Traded {
 
 impl Account<'_> {
     fn step(&mut self, step: &Step) -> Result<Outcome, CaseError> {
-        let watermark = Session::open(&mut self.journal, &self.runs, &self.job)?.watermark();
+        let watermark = Runner::open(&mut self.journal, &self.runs, &self.job)?.watermark();
         let intaken = self.take_in(step, watermark)?;
         let mut traded = self.trade(step, intaken.end)?;
         let mut alerts = intaken.alerts;
@@ -180,10 +180,10 @@ impl Account<'_> {
         if !(self.case.plan.is_enabled(StageKind::Model) && self.case.plan.is_enabled(StageKind::Oms)) {
             return both(End::Skipped, "model or oms is disabled");
         }
-        let session = Session::open(&mut self.journal, &self.runs, &self.job)?;
-        let columns = closed(&self.lake, &self.series, &self.job, session.needs_from(), step.clock)?;
+        let runner = Runner::open(&mut self.journal, &self.runs, &self.job)?;
+        let columns = closed(&self.lake, &self.series, &self.job, runner.needs_from(), step.clock)?;
         let is_new =
-            |column: &Columns| column.open_time.last().is_some_and(|&t| session.watermark().is_none_or(|w| t > w.micros()));
+            |column: &Columns| column.open_time.last().is_some_and(|&t| runner.watermark().is_none_or(|w| t > w.micros()));
         if !columns.iter().any(is_new) {
             return both(End::Skipped, &format!("no bar has closed by {} that was not traded", step.clock));
         }
@@ -194,7 +194,7 @@ impl Account<'_> {
             used.extend(line);
             signal
         };
-        let report = session.run_by(&self.job, &columns, &AtomicBool::new(false), decide, |_| {}, |_| {})?;
+        let report = runner.run_by(&self.job, &columns, &AtomicBool::new(false), decide, |_| {}, |_| {})?;
         let model = (End::Ok, format!("{} bars", report.bars));
         let fills = report.after.tally.fills - report.before.tally.fills;
         let oms = match report.halted {
@@ -217,8 +217,8 @@ impl Account<'_> {
     }
 
     fn summary(&mut self, report: Option<&Report>) -> Result<Sheet, CaseError> {
-        let session = Session::open(&mut self.journal, &self.runs, &self.job)?;
-        let (trader, watermark) = (session.trader(), session.watermark());
+        let runner = Runner::open(&mut self.journal, &self.runs, &self.job)?;
+        let (trader, watermark) = (runner.trader(), runner.watermark());
         let summary = trader.curve().map(Summary::of);
         let desk = trader.desk();
         Ok(summary::lines(&Standing {
