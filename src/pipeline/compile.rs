@@ -12,8 +12,9 @@ use crate::stage::ingest::config::{Contract, IngestConfig, Source, Synthetic};
 use crate::stage::model::config::{CrossSignal, EmaCross, EmaSeed, ModelConfig, Rule, Sizing};
 use crate::stage::oms::config::{OmsConfig, OrderStyle, SizedIn};
 
-use super::document::{Document, table};
+use super::document::Document;
 use super::graph::StageKind;
+use super::keys::stage_table;
 use super::plan::{ModelChoice, Plan, Record, Retry, StagePlan};
 use super::schedule;
 
@@ -22,7 +23,7 @@ pub fn compile(profile: &Profile, document: &Document, found: &mut Diagnostics) 
     let effective = &document.effective;
     let stage = |kind: StageKind| {
         let joint = document.stages.iter().find(|joint| joint.kind == kind)?;
-        Some(Read { effective, table: table(&joint.name) })
+        Some(Read { effective, table: stage_table(&joint.name) })
     };
     let [ingest, model, oms] = [StageKind::Ingest, StageKind::Model, StageKind::Oms]
         .map(|kind| stage(kind).expect("a sound document has a stage of each kind but alert"));
@@ -248,7 +249,7 @@ fn alert_config(profile: &Profile) -> AlertConfig {
 fn stages(profile: &Profile, document: &Document) -> Vec<StagePlan> {
     let allowed = profile.stages();
     let plan = |joint: &super::graph::Joint| {
-        let read = Read { effective: &document.effective, table: table(&joint.name) };
+        let read = Read { effective: &document.effective, table: stage_table(&joint.name) };
         let causes = document.effective.texts_at(&read.table.join("retry.on")).unwrap_or_default();
         let on = |cause: &str| causes.iter().any(|c| c == cause);
         let by_profile = match joint.kind {

@@ -13,7 +13,7 @@ use crate::profile::path::KeyPath;
 use crate::profile::source::Place;
 
 use super::graph::{self, Joint, StageKind};
-use super::keys::SCHEMA;
+use super::keys::{SCHEMA, stage_table};
 
 /// A pipeline's document, sound by itself.
 #[derive(Debug, Clone)]
@@ -64,11 +64,6 @@ pub fn read(documents: &mut Documents, name: &str, asked: &Asked, overlay: Overl
     sound.then(|| Document { name: name.to_owned(), effective, stages })
 }
 
-/// The path of a stage's table.
-pub(super) fn table(stage: &str) -> KeyPath {
-    KeyPath::dotted("stage").child(stage)
-}
-
 /// The stages whose kind is known.
 fn stages(effective: &Effective, found: &mut Diagnostics) -> Vec<Joint> {
     let names = effective.names_below("stage");
@@ -81,8 +76,8 @@ fn stages(effective: &Effective, found: &mut Diagnostics) -> Vec<Joint> {
         found.push(error.hint("add [stage.ingest], [stage.model] and [stage.oms]"));
     }
     let joint = |name: String| {
-        let kind = StageKind::of(effective.text_at(&table(&name).child("kind"))?)?;
-        let needs = effective.texts_at(&table(&name).child("needs")).map(<[String]>::to_vec).unwrap_or_default();
+        let kind = StageKind::of(effective.text_at(&stage_table(&name).child("kind"))?)?;
+        let needs = effective.texts_at(&stage_table(&name).child("needs")).map(<[String]>::to_vec).unwrap_or_default();
         Some(Joint { name, kind, needs })
     };
     names.into_iter().filter_map(joint).collect()
@@ -94,19 +89,19 @@ fn one_of_each_kind(effective: &Effective, stages: &[Joint], found: &mut Diagnos
         let first = of_kind.next();
         for second in of_kind {
             let first = first.expect("there is a first before a second");
-            let key = table(&second.name).child("kind");
+            let key = stage_table(&second.name).child("kind");
             let error = Diagnostic::error("duplicate-stage", format!("two stages are of the kind {}", kind.name()))
                 .at(effective.place(&key))
                 .label("the second one")
                 .key(&key)
-                .note_at(format!("stage.{} is the first", first.name), effective.place(&table(&first.name).child("kind")));
+                .note_at(format!("stage.{} is the first", first.name), effective.place(&stage_table(&first.name).child("kind")));
             found.push(error.hint("remove one of the two"));
         }
         // With a stage of unknown kind about, nobody can tell that this one is missing.
         let all_known = stages.len() == effective.names_below("stage").len() && !stages.is_empty();
         if first.is_none() && kind != StageKind::Alert && all_known {
             let place =
-                effective.table_place(&KeyPath::dotted("stage")).or_else(|| effective.table_place(&table(&stages[0].name)));
+                effective.table_place(&KeyPath::dotted("stage")).or_else(|| effective.table_place(&stage_table(&stages[0].name)));
             let error = Diagnostic::error("missing-stage", format!("the pipeline has no stage of the kind {}", kind.name()));
             found.push(error.at(place).hint(format!("add [stage.{0}] with kind = \"{0}\"", kind.name())));
         }
@@ -120,7 +115,7 @@ fn known_needs(effective: &Effective, stages: &[Joint], found: &mut Diagnostics)
     for stage in stages {
         for need in stage.needs.iter().filter(|need| !names.contains(need)) {
             all = false;
-            let key = table(&stage.name).child("needs");
+            let key = stage_table(&stage.name).child("needs");
             let near = nearest(need, names.iter().map(String::as_str));
             let message = format!("stage.{} needs the unknown stage \"{need}\"", stage.name);
             let hint = match near {
@@ -135,7 +130,7 @@ fn known_needs(effective: &Effective, stages: &[Joint], found: &mut Diagnostics)
 }
 
 fn circular(effective: &Effective, circle: &[String]) -> Diagnostic {
-    let key = table(&circle[0]).child("needs");
+    let key = stage_table(&circle[0]).child("needs");
     let message = match circle {
         [own, _] => format!("stage.{own} needs itself"),
         _ => format!("stages need each other in a circle: {}", circle.join(" -> ")),
@@ -145,7 +140,7 @@ fn circular(effective: &Effective, circle: &[String]) -> Diagnostic {
         .label("closes the circle")
         .key(&key);
     for pair in circle.windows(2).skip(1) {
-        let place = effective.place_of_item(&table(&pair[0]).child("needs"), &pair[1]);
+        let place = effective.place_of_item(&stage_table(&pair[0]).child("needs"), &pair[1]);
         error = error.note_at(format!("stage.{} needs {}", pair[0], pair[1]), place);
     }
     error.hint("remove one of these needs")
@@ -162,8 +157,8 @@ fn orders_pass_the_gate(effective: &Effective, stages: &[Joint], found: &mut Dia
             },
         };
         let Some(wanted) = stages.iter().find(|stage| stage.kind == missing) else { continue };
-        let key = table(from).child("needs");
-        let place = effective.place(&key).or_else(|| effective.table_place(&table(from)));
+        let key = stage_table(from).child("needs");
+        let place = effective.place(&key).or_else(|| effective.table_place(&stage_table(from)));
         let message =
             format!("orders of stage.{} would bypass the risk gate: stage.{from} needs no {} stage", oms.name, missing.name());
         let error =
@@ -176,7 +171,7 @@ fn orders_pass_the_gate(effective: &Effective, stages: &[Joint], found: &mut Dia
 /// A model stage has a rule or a registered model, never both and never neither.
 fn one_model(effective: &Effective, stages: &[Joint], found: &mut Diagnostics) {
     for stage in stages.iter().filter(|stage| stage.kind == StageKind::Model) {
-        let (rule, registry) = (table(&stage.name).child("model"), table(&stage.name).child("registry"));
+        let (rule, registry) = (stage_table(&stage.name).child("model"), stage_table(&stage.name).child("registry"));
         match (effective.entry(&rule).is_some(), effective.entry(&registry).is_some()) {
             (true, true) => {
                 let error = Diagnostic::error("two-models", "a stage has either a rule or a registered model")
@@ -186,8 +181,8 @@ fn one_model(effective: &Effective, stages: &[Joint], found: &mut Diagnostics) {
                 found.push(error.hint("remove one of the two"));
             }
             (false, false) => {
-                let error =
-                    Diagnostic::error("missing-key", format!("{rule} is missing")).at(effective.table_place(&table(&stage.name)));
+                let error = Diagnostic::error("missing-key", format!("{rule} is missing"))
+                    .at(effective.table_place(&stage_table(&stage.name)));
                 let error = error.label("no model below this").key(&rule);
                 found.push(error.hint("add model = \"ema-cross\" with params, or registry = \"<name>\""));
             }

@@ -150,6 +150,11 @@ fn bypass(path: &KeyPath) -> Option<Fault> {
     })
 }
 
+/// The path of a stage's table.
+pub(super) fn stage_table(stage: &str) -> KeyPath {
+    KeyPath::dotted("stage").child(stage)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

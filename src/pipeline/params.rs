@@ -3,8 +3,8 @@
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
 use crate::profile::merge::Effective;
 
-use super::document::table;
 use super::graph::{Joint, StageKind};
+use super::keys::stage_table;
 
 /// Runs every rule.
 pub(super) fn check(effective: &Effective, stages: &[Joint], found: &mut Diagnostics) {
@@ -22,7 +22,7 @@ pub(super) fn check(effective: &Effective, stages: &[Joint], found: &mut Diagnos
 }
 
 fn symbols_given(effective: &Effective, stage: &Joint, found: &mut Diagnostics) {
-    let key = table(&stage.name).child("symbols");
+    let key = stage_table(&stage.name).child("symbols");
     if effective.symbols_at(&key).is_some_and(|symbols| symbols.is_empty()) {
         let error = Diagnostic::error("no-symbols", format!("stage.{} takes in no symbol", stage.name)).at(effective.place(&key));
         found.push(error.label("empty").key(&key).hint("write at least one, like [\"BTC/USDT\"]"));
@@ -34,7 +34,7 @@ fn symbols_given(effective: &Effective, stage: &Joint, found: &mut Diagnostics) 
 }
 
 fn fast_below_slow(effective: &Effective, stage: &Joint, found: &mut Diagnostics) {
-    let (fast, slow) = (table(&stage.name).join("params.fast"), table(&stage.name).join("params.slow"));
+    let (fast, slow) = (stage_table(&stage.name).join("params.fast"), stage_table(&stage.name).join("params.slow"));
     let (Some(f), Some(s)) = (effective.count_at(&fast), effective.count_at(&slow)) else { return };
     if f >= s {
         let error = Diagnostic::error("fast-not-below-slow", "the fast mean must be shorter than the slow one")
@@ -48,9 +48,9 @@ fn fast_below_slow(effective: &Effective, stage: &Joint, found: &mut Diagnostics
 
 /// With the SMA seed the slow mean does not exist before its period is over.
 fn warm_before_signal(effective: &Effective, stage: &Joint, found: &mut Diagnostics) {
-    let (warmup, slow) = (table(&stage.name).join("params.warmup"), table(&stage.name).join("params.slow"));
+    let (warmup, slow) = (stage_table(&stage.name).join("params.warmup"), stage_table(&stage.name).join("params.slow"));
     let (Some(w), Some(s)) = (effective.count_at(&warmup), effective.count_at(&slow)) else { return };
-    let seeded = effective.text_at(&table(&stage.name).join("params.seed")) != Some("first");
+    let seeded = effective.text_at(&stage_table(&stage.name).join("params.seed")) != Some("first");
     if seeded && w < s {
         let error = Diagnostic::error("warmup-too-short", format!("warmup is shorter than the slow mean needs: {w} < {s}"))
             .at(effective.place(&warmup))
@@ -62,7 +62,7 @@ fn warm_before_signal(effective: &Effective, stage: &Joint, found: &mut Diagnost
 
 /// A position opened at the entry must not be closed by the same bar.
 fn exit_above_entry(effective: &Effective, stage: &Joint, found: &mut Diagnostics) {
-    let (entry, exit) = (table(&stage.name).join("params.entry"), table(&stage.name).join("params.exit"));
+    let (entry, exit) = (stage_table(&stage.name).join("params.entry"), stage_table(&stage.name).join("params.exit"));
     let (Some(low), Some(high)) = (effective.float_at(&entry), effective.float_at(&exit)) else { return };
     if high <= -low {
         let error =

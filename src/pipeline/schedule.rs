@@ -5,8 +5,8 @@ use crate::profile::KeyPath;
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
 use crate::profile::merge::Effective;
 
-use super::document::table;
 use super::graph::{Joint, StageKind};
+use super::keys::stage_table;
 
 /// The `[schedule]` table, resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) fn check(effective: &Effective, stages: &[Joint], found: &mut Diagnos
     let Some(every) = effective.span_at(&key("every")) else { return };
     let place = effective.place(&key("every"));
     if let Some(ingest) = stages.iter().find(|stage| stage.kind == StageKind::Ingest) {
-        let interval_key = table(&ingest.name).child("interval");
+        let interval_key = stage_table(&ingest.name).child("interval");
         if let Some(interval) = effective.interval_at(&interval_key)
             && every.micros() % interval.span().micros() != 0
         {

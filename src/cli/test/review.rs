@@ -144,8 +144,8 @@ fn question(answers: &mut dyn BufRead, show: &mut dyn FnMut(&str), whole: &dyn F
 mod tests {
     use super::*;
     use crate::runner::case::compare::Rules;
-    use crate::runner::case::document::{Golden, NamedFile};
     use crate::runner::case::sheet::Sheet;
+    use crate::runner::case::story::{Golden, NamedFile};
     use crate::runner::case::{GoldenVerdict, Output, StepVerdict};
 
     /// A case of three new goldens and one that is empty, and the answers to the questions; gives what was shown.

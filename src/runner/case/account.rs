@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 
-use super::document::{Case, End, NamedFile, Step};
 use super::output::{Output, Quarantined, of_alerts, of_records};
 use super::sheet::Sheet;
+use super::story::{Case, End, NamedFile, Step};
 use super::summary::{self, Standing};
 use crate::domain::{Columns, Series, SeriesError, Span, SymbolIndex, Time};
 use crate::perf::Summary;

@@ -4,15 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::compare::Rules;
 use super::find::{DOCUMENT, FOLDER};
 use super::keys::SCHEMA;
-use super::output::Output;
-use super::signals::Signals;
 use super::step::Reader;
-use crate::domain::{SymbolIndex, Time};
+use super::story::Case;
+use crate::pipeline::Plan;
 use crate::pipeline::load::load_from;
-use crate::pipeline::{Plan, StageKind};
 use crate::profile::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::profile::documents::{self, Documents};
 use crate::profile::layer::Layer;
@@ -22,81 +19,6 @@ use crate::profile::source::Place;
 use crate::profile::{Environment, Overrides, Profile, effect};
 use crate::runner::setup;
 use crate::runner::trader::TraderConfig;
-
-/// A case, sound by itself.
-#[derive(Debug)]
-pub struct Case {
-    pub name: String,
-    pub folder: PathBuf,
-    pub profile: Profile,
-    pub plan: Plan,
-    pub trader: TraderConfig,
-    pub steps: Vec<Step>,
-    /// Files of the folder that nothing names: goldens that nobody compares, perhaps.
-    pub unreferenced: Vec<String>,
-}
-
-/// One step: what comes in, how it must end, what must come out.
-#[derive(Debug)]
-pub struct Step {
-    pub name: String,
-    pub clock: Time,
-    pub bars: Vec<(SymbolIndex, NamedFile)>,
-    /// In the model's place, with the name of their file.
-    pub signals: Option<(String, Signals)>,
-    pub expect: Vec<(StageKind, End)>,
-    pub goldens: Vec<Golden>,
-    pub rules: Rules,
-}
-
-/// A file of the case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct NamedFile {
-    /// As the document names it.
-    pub name: String,
-    pub path: PathBuf,
-}
-
-/// What an output is compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Golden {
-    pub output: Output,
-    pub file: NamedFile,
-    pub min_rows: u64,
-}
-
-/// How a stage of a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Ok,
-    /// The data cannot be read or breaks its contract.
-    Failed,
-    /// A stage that it needs has failed.
-    Blocked,
-    /// It is disabled, or there was nothing to do.
-    Skipped,
-    /// The kill switch is latched.
-    Halted,
-}
-
-impl End {
-    const ALL: [Self; 5] = [Self::Ok, Self::Failed, Self::Blocked, Self::Skipped, Self::Halted];
-
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Failed => "failed",
-            Self::Blocked => "blocked",
-            Self::Skipped => "skipped",
-            Self::Halted => "halted",
-        }
-    }
-
-    pub(super) fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|end| end.name() == word)
-    }
-}
 
 /// Reads the case `name` of the project at `root`, with its profile and pipeline. A case's own `profiles/` and `pipelines/` stand
 /// before the project's. The environment counts for nothing here.

@@ -20,9 +20,10 @@ pub mod output;
 pub mod sheet;
 pub mod signals;
 mod step;
+pub mod story;
 mod summary;
 pub mod verdict;
 
-pub use document::{Case, End, Step};
 pub use output::Output;
+pub use story::{Case, End, Step};
 pub use verdict::{CaseVerdict, GoldenVerdict, State, StepVerdict};

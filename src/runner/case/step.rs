@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::compare::Rules;
-use super::document::{End, Golden, NamedFile, Step};
 use super::inside::inside;
 use super::output::Output;
 use super::sheet::Form;
 use super::signals::{Frame, Signals};
+use super::story::{End, Golden, NamedFile, Step};
 use crate::domain::{SymbolIndex, Time};
 use crate::feed::names;
 use crate::pipeline::{Plan, StageKind};

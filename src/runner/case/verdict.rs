@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::account::Outcome;
 use super::compare::{Difference, Rules, compare};
-use super::document::{Case, Golden, Step};
 use super::output::Output;
 use super::sheet::Sheet;
+use super::story::{Case, Golden, Step};
 use crate::store::disk::Disk;
 
 /// Where a golden, a step or a case stands; the worst of its parts.
