@@ -25,7 +25,8 @@ bench NAME="replay":
 
 # Rewrite the expected output of the cases; read the diff like code.
 golden:
-    TIDEGATE_UPDATE_GOLDEN=1 cargo test --test it
+    TIDEGATE_UPDATE_GOLDEN=1 cargo test --test it diagnostics
+    cargo run -- test --accept
     git diff --stat -- tests/cases
 
 # Make data/sample and its manifest again.
