@@ -43,8 +43,9 @@ impl Alert {
             }
             Notice::BarGap { symbol, at, missing } => {
                 let symbol = name(symbol);
+                let are = if missing == 1 { "bar is" } else { "bars are" };
                 Self::new(format!("gap/{symbol}"), Severity::Warning, "bars are missing", at)
-                    .saying(format!("{symbol}: {missing} bars are missing before {at}"))
+                    .saying(format!("{symbol}: {missing} {are} missing before {at}"))
                     .with("symbol", symbol)
                     .with("missing", missing.to_string())
             }

@@ -29,9 +29,10 @@ impl std::fmt::Display for Breach {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::MissingBars { missing, allowed, largest } => {
-                write!(f, "{missing} bars are missing where {allowed} may be")?;
+                let are = if *missing == 1 { "bar is" } else { "bars are" };
+                write!(f, "{missing} {are} missing where {allowed} may be")?;
                 if let Some(gap) = largest {
-                    write!(f, "; the largest gap is {} bars between {} and {}", gap.missing_bars, gap.after, gap.before)?;
+                    write!(f, "; the largest gap, of {}, lies between {} and {}", gap.missing_bars, gap.after, gap.before)?;
                 }
                 Ok(())
             }
