@@ -30,7 +30,13 @@ struct Checked {
     kind: &'static str,
     sound: bool,
     facts: String,
-    resolved: Option<(Profile, Plan)>,
+    /// Of a sound profile. A folder may hold a thousand of them, so what they resolve to is not kept.
+    resolved: Option<Resolved>,
+}
+
+struct Resolved {
+    mode: &'static str,
+    json: serde_json::Value,
 }
 
 impl Check {
@@ -54,7 +60,8 @@ impl Check {
         let sound = own.errors() == 0 && loaded.is_some();
         found.extend(own);
         let facts = loaded.as_ref().map(|(profile, plan)| facts(profile, plan)).unwrap_or_default();
-        Checked { name: name.to_owned(), kind: "profile", sound, facts, resolved: loaded.filter(|_| sound) }
+        let resolved = loaded.filter(|_| sound).map(|(profile, plan)| Resolved::of(&profile, &plan));
+        Checked { name: name.to_owned(), kind: "profile", sound, facts, resolved }
     }
 
     /// Every profile that can be picked with its pipeline, and every other pipeline by itself.
@@ -102,9 +109,9 @@ impl Check {
             "diagnostics": render::json(&found),
             "documents": checked.iter().map(Checked::json).collect::<Vec<_>>(),
         });
-        if let [Checked { resolved: Some((profile, _)), .. }] = checked {
-            report.profile = Some(profile.name().to_owned());
-            report.mode = Some(profile.mode().name().to_owned());
+        if let [Checked { name, resolved: Some(resolved), .. }] = checked {
+            report.profile = Some(name.clone());
+            report.mode = Some(resolved.mode.to_owned());
         }
         let shown = self.shown(found);
         let (errors, warnings) = (shown.errors(), shown.warnings());
@@ -132,20 +139,27 @@ impl Check {
     }
 }
 
+impl Resolved {
+    fn of(profile: &Profile, plan: &Plan) -> Self {
+        let json = json!({
+            "chain": profile.chain(),
+            "mode": profile.mode().name(),
+            "venue": profile.venue().name(),
+            "pipeline": plan.name(),
+            "fingerprint": profile.fingerprint(),
+            "pipeline_fingerprint": plan.fingerprint(),
+        });
+        Self { mode: profile.mode().name(), json }
+    }
+}
+
 impl Checked {
     fn json(&self) -> serde_json::Value {
-        let (profile, plan) = self.resolved.as_ref().map_or((None, None), |(profile, plan)| (Some(profile), Some(plan)));
-        json!({
-            "kind": self.kind,
-            "name": self.name,
-            "ok": self.sound,
-            "chain": profile.map(Profile::chain),
-            "mode": profile.map(|p| p.mode().name()),
-            "venue": profile.map(|p| p.venue().name()),
-            "pipeline": plan.map(Plan::name),
-            "fingerprint": profile.map(Profile::fingerprint),
-            "pipeline_fingerprint": plan.map(Plan::fingerprint),
-        })
+        let mut json = json!({ "kind": self.kind, "name": self.name, "ok": self.sound });
+        for key in ["chain", "mode", "venue", "pipeline", "fingerprint", "pipeline_fingerprint"] {
+            json[key] = self.resolved.as_ref().map_or(serde_json::Value::Null, |resolved| resolved.json[key].clone());
+        }
+        json
     }
 }
 

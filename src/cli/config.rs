@@ -73,7 +73,7 @@ fn write_document(text: &mut String, effective: &Effective, origin: bool) {
     // Keys of one named entry stay together although their rows are spread.
     let place = |table: &KeyPath, keys: &[(usize, &KeyPath, &Entry)]| {
         let named = effective.schema().rows[keys[0].0].named_depth();
-        let head = KeyPath::of(table.names()[..named.min(table.names().len())].iter().map(String::as_str));
+        let head = table.head(named);
         let first = rows.iter().position(|row| row.bind(&head).is_some()).unwrap_or(keys[0].0);
         if named == 0 { (keys[0].0, KeyPath::default(), 0) } else { (first, head, keys[0].0) }
     };

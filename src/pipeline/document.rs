@@ -6,14 +6,13 @@ use crate::profile::diagnostic::{Diagnostic, Diagnostics};
 use crate::profile::documents::{Asked, Documents, Folder};
 use crate::profile::effect;
 use crate::profile::fault::nearest;
-use crate::profile::layer::Layer;
 use crate::profile::merge::Effective;
 use crate::profile::overlay::Overlay;
 use crate::profile::path::KeyPath;
 use crate::profile::source::Place;
 
 use super::graph::{self, Joint, StageKind};
-use super::keys::{SCHEMA, stage_table};
+use super::keys::{DEFAULTS, SCHEMA, stage_table};
 
 /// A pipeline's document, sound by itself.
 #[derive(Debug, Clone)]
@@ -36,7 +35,7 @@ impl Document {
 pub fn read(documents: &mut Documents, name: &str, asked: &Asked, overlay: Overlay, found: &mut Diagnostics) -> Option<Document> {
     let file = documents.open(Folder::Pipelines, name, &SCHEMA, asked);
     found.extend(documents.take_found());
-    let layers = vec![Arc::new(Layer::defaults(&SCHEMA)), file?, Arc::new(overlay.environment), Arc::new(overlay.flags)];
+    let layers = vec![Arc::clone(&DEFAULTS), file?, Arc::new(overlay.environment), Arc::new(overlay.flags)];
     let effective = Effective::merge(&SCHEMA, layers, &|_, _| false);
     let before = found.errors();
     effective.check_presence(found);
@@ -58,7 +57,7 @@ pub fn read(documents: &mut Documents, name: &str, asked: &Asked, overlay: Overl
     one_model(&effective, &stages, found);
     super::params::check(&effective, &stages, found);
     super::schedule::check(&effective, &stages, found);
-    effect::check(&effective, found);
+    effect::disobeyed(&effective, found);
     let sound = found.errors() == before && effective.layers().iter().all(|layer| layer.sound);
     let stages = order.into_iter().map(|at| stages[at].clone()).collect();
     sound.then(|| Document { name: name.to_owned(), effective, stages })

@@ -1,15 +1,19 @@
 //! Every key of a pipeline: where it stands, what it holds, what it means.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use crate::profile::KeyPath;
 use crate::profile::fault::Fault;
 use crate::profile::kind::Kind;
+use crate::profile::layer::Layer;
 use crate::profile::schema::{Key, Schema, key};
 use crate::profile::word::Words;
 
 /// The schema of pipelines.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(KEYS, bypass, false));
+
+/// The lowest layer of every pipeline.
+pub static DEFAULTS: LazyLock<Arc<Layer>> = LazyLock::new(|| Arc::new(Layer::defaults(&SCHEMA)));
 
 /// Tables of a profile. A pipeline that could write them could set its own limits.
 const OF_PROFILES: [&str; 15] = [

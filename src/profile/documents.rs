@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::effect;
 use super::fault::nearest;
 use super::layer::Layer;
 use super::path::KeyPath;
@@ -91,7 +92,8 @@ impl Documents {
         let (path, shown) = self.path_of(folder, name);
         let layer = if is_name(name) && path.symlink_metadata().is_ok() {
             let source = read(&path, &shown, &mut self.found);
-            source.and_then(|source| Layer::parse(name, source, schema, &mut self.found)).map(Arc::new)
+            let layer = source.and_then(|source| Layer::parse(name, source, schema, &mut self.found));
+            layer.inspect(|layer| effect::unread(layer, schema, &mut self.found)).map(Arc::new)
         } else {
             let error = self.absent(folder, name, &shown, asked);
             self.found.push(error);

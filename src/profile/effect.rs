@@ -4,29 +4,40 @@ use std::collections::BTreeMap;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::kind::Kind;
+use super::layer::Layer;
 use super::merge::Effective;
 use super::path::KeyPath;
-use super::schema::Effect;
+use super::schema::{Effect, Schema};
 use super::source::Place;
+use super::value::Value;
 
 /// The code of these findings.
 pub const CODE: &str = "not-in-effect";
 
-/// One warning for every written key that nothing reads, and every written word that nothing obeys.
-pub fn check(effective: &Effective, found: &mut Diagnostics) {
-    for (path, _) in effective.entries() {
-        let (Some(row), Some(written)) = (effective.schema().find(path), effective.winner(path)) else { continue };
-        let later_word = match (row.key.kind, effective.text_at(path)) {
-            (Kind::Word(words), Some(word)) if words.later.contains(&word) => Some(word),
-            (Kind::Text, Some(url)) if row.key.path == "storage.root" && url.contains("://") => Some(url),
-            _ => None,
+/// One warning for every key of a layer that nothing reads, told where it is written: once, however many inherit it.
+pub fn unread(layer: &Layer, schema: &Schema, found: &mut Diagnostics) {
+    for (path, written) in &layer.written {
+        if schema.find(path).is_some_and(|row| row.key.effect == Effect::Later) {
+            let message = format!("{path} is not in effect yet: nothing reads it");
+            found.push(Diagnostic::warning(CODE, message).at(written.key.clone()).key(path));
+        }
+    }
+}
+
+/// One warning for every effective word that nothing obeys.
+pub fn disobeyed(effective: &Effective, found: &mut Diagnostics) {
+    for (path, written) in effective.winners() {
+        let Some(text) = written.value.as_ref().and_then(Value::text) else { continue };
+        let Some(row) = effective.schema().find(path) else { continue };
+        let is_later = match row.key.kind {
+            Kind::Word(words) => words.later.contains(&text),
+            Kind::Text => row.key.path == "storage.root" && text.contains("://"),
+            _ => false,
         };
-        let message = match (row.key.effect, later_word) {
-            (Effect::Later, _) => format!("{path} is not in effect yet: nothing reads it"),
-            (Effect::Now, Some(word)) => format!("{path} = \"{word}\" is not in effect yet"),
-            (Effect::Now, None) => continue,
-        };
-        found.push(Diagnostic::warning(CODE, message).at(written.key.clone()).key(path));
+        if is_later && row.key.effect == Effect::Now {
+            let warning = Diagnostic::warning(CODE, format!("{path} = \"{text}\" is not in effect yet"));
+            found.push(warning.at(written.key.clone()).key(path));
+        }
     }
 }
 
@@ -72,7 +83,6 @@ pub fn summarised(found: Diagnostics) -> Diagnostics {
 
 /// The table a summary counts a key under: its first name, or two where the first alone says little.
 fn table_name(path: &KeyPath) -> String {
-    let names = path.names();
     let depth = if matches!(path.first(), "venue" | "stage" | "alerts") { 2 } else { 1 };
-    KeyPath::of(names[..depth.min(names.len() - 1)].iter().map(String::as_str)).to_string()
+    path.head(depth.min(path.depth() - 1)).to_string()
 }

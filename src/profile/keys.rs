@@ -1,13 +1,17 @@
 //! Every key of a profile: where it stands, what it holds, what it means.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::kind::Kind;
+use super::layer::Layer;
 use super::schema::{Key, Schema, key};
 use super::word::Words;
 
 /// The schema of profiles.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(KEYS, |_| None, true));
+
+/// The lowest layer of every profile.
+pub static DEFAULTS: LazyLock<Arc<Layer>> = LazyLock::new(|| Arc::new(Layer::defaults(&SCHEMA)));
 
 macro_rules! words {
     ($name:ident, $code:literal, $what:literal, $known:expr, $later:expr) => {

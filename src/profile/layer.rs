@@ -122,18 +122,18 @@ impl Layer {
         found: &mut Diagnostics,
     ) {
         let mut open = schema.all();
-        for (depth, name) in path.names().iter().enumerate() {
+        for (depth, name) in path.names().enumerate() {
             let next = schema.step(&open, depth, name);
             if next.is_empty() {
                 let place = Place::new(source, key);
                 let known = schema.names_at(&open, depth);
                 let mut walk = Walk { schema, found, layer: self };
-                walk.unknown(&path.names()[..depth], name, place, Some(&span), &known);
+                walk.unknown(&path.head(depth), name, place, Some(&span), &known);
                 return;
             }
             open = next;
         }
-        let Some(row) = open.iter().map(|at| &schema.rows[*at]).find(|row| row.names.len() == path.names().len()) else {
+        let Some(row) = open.iter().map(|at| &schema.rows[*at]).find(|row| row.names.len() == path.depth()) else {
             let error = Diagnostic::error("not-a-value", format!("{path} is a table, not one value")).at(Place::new(source, key));
             let first = open.first().map_or("", |at| schema.rows[*at].key.path);
             found.push(error.key(path).hint(format!("name one key of it, like {first}")));
@@ -162,10 +162,7 @@ impl Layer {
     /// The text written at `path`.
     #[must_use]
     pub fn text(&self, path: &KeyPath) -> Option<&str> {
-        match self.value(path)? {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
+        self.value(path)?.text()
     }
 }
 
@@ -191,14 +188,14 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn table(&mut self, nodes: &[Node], path: &KeyPath, open: &[usize]) {
-        let depth = path.names().len();
+        let depth = path.depth();
         for node in nodes {
             let next = self.schema.step(open, depth, &node.name);
             let key = Place::new(&self.layer.source, node.key.clone());
             if next.is_empty() {
                 let value = (!matches!(node.body, Body::Table(_))).then_some(&node.span);
                 let known = self.schema.names_at(open, depth);
-                self.unknown(path.names(), &node.name, key, value, &known);
+                self.unknown(path, &node.name, key, value, &known);
                 continue;
             }
             let given = self.schema.rows[next[0]].names[depth];
@@ -242,7 +239,7 @@ impl Walk<'_> {
                 self.found.push(error.hint("write it like \"limits.max_total_notional\" = \"100\""));
                 continue;
             };
-            let path = KeyPath::of(table.names().iter().chain(inner.names()).map(String::as_str));
+            let path = KeyPath::of(table.names().chain(inner.names()));
             match &node.body {
                 Body::Table(inner) => self.settings(inner, &path),
                 Body::Leaf(_) | Body::List(_) => {
@@ -301,8 +298,8 @@ impl Walk<'_> {
     }
 
     /// Tells of a name that the schema does not know; `value` is the span of what stands behind it.
-    fn unknown(&mut self, table: &[String], name: &str, place: Place, value: Option<&Range<usize>>, known: &[&str]) {
-        let path = KeyPath::of(table.iter().map(String::as_str)).child(name);
+    fn unknown(&mut self, table: &KeyPath, name: &str, place: Place, value: Option<&Range<usize>>, known: &[&str]) {
+        let path = table.child(name);
         let near = nearest(name, known.iter().copied());
         if let Some(span) = value.cloned()
             && (is_secret_name(self.schema, name) || near.is_some_and(|near| is_secret_name(self.schema, near)))
@@ -313,7 +310,6 @@ impl Walk<'_> {
             told(&fault, &place, &path, self.found);
             return;
         }
-        let table = path.parent();
         let scope = if table.is_root() { String::new() } else { format!(" in [{table}]") };
         let (code, what) = if value.is_some() { ("unknown-key", "key") } else { ("unknown-table", "table") };
         let error = Diagnostic::error(code, format!("unknown {what} {}{scope}", super::path::quoted(name)));

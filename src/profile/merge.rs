@@ -34,7 +34,7 @@ pub struct Entry {
     layer: usize,
 }
 
-/// A layer as figment wants it: nested, typed by text, with its number as the name.
+/// A layer as figment wants it: nested, with its number as the name.
 struct Provided<'a> {
     number: usize,
     layer: &'a Layer,
@@ -48,26 +48,21 @@ impl Provider for Provided<'_> {
 
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
         let mut root = Dict::new();
-        for (path, written) in self.layer.written.iter().filter(|(path, _)| !(self.hides)(path)) {
-            let text = written.value.as_ref().map_or_else(String::new, ToString::to_string);
-            insert(&mut root, path.names(), Merged::from(text));
+        for path in self.layer.written.keys().filter(|path| !(self.hides)(path)) {
+            insert(&mut root, path.names());
         }
         Ok(Profile::Default.collect(root))
     }
 }
 
-fn insert(dict: &mut Dict, names: &[String], value: Merged) {
-    match names {
-        [] => {}
-        [name] => {
-            dict.insert(name.clone(), value);
-        }
-        [name, rest @ ..] => {
-            let inner = dict.entry(name.clone()).or_insert_with(|| Merged::from(Dict::new()));
-            if let Merged::Dict(_, inner) = inner {
-                insert(inner, rest, value);
-            }
-        }
+/// Who wrote a key is all that figment has to know: the values stay in the layers, typed.
+fn insert<'a>(dict: &mut Dict, mut names: impl Iterator<Item = &'a str>) {
+    let Some(name) = names.next() else { return };
+    let mut rest = names.peekable();
+    if rest.peek().is_none() {
+        dict.insert(name.to_owned(), Merged::from(true));
+    } else if let Merged::Dict(_, inner) = dict.entry(name.to_owned()).or_insert_with(|| Merged::from(Dict::new())) {
+        insert(inner, &mut rest as &mut dyn Iterator<Item = &'a str>);
     }
 }
 
@@ -136,7 +131,7 @@ impl Effective {
         if depth == 0 {
             return vec![(KeyPath::default(), KeyPath::of(row.names.iter().copied()))];
         }
-        let tables = self.tables.iter().filter(|table| table.names().len() == depth);
+        let tables = self.tables.iter().filter(|table| table.depth() == depth);
         tables.filter_map(|table| row.bind(table).map(|path| (table.clone(), path))).collect()
     }
 
@@ -255,6 +250,12 @@ impl Effective {
         (entry.layer > 0).then(|| self.layers[entry.layer].written.get(path)).flatten()
     }
 
+    /// Everything that somebody wrote and nobody above wrote again, defaults apart.
+    pub fn winners(&self) -> impl Iterator<Item = (&KeyPath, &Written)> {
+        let above_defaults = self.entries.iter().filter(|(_, entry)| entry.layer > 0);
+        above_defaults.filter_map(|(path, entry)| Some((path, self.layers[entry.layer].written.get(path)?)))
+    }
+
     /// Where the value at `path` was written.
     #[must_use]
     pub fn place(&self, path: &KeyPath) -> Option<Place> {
@@ -285,7 +286,8 @@ impl Effective {
     #[must_use]
     pub fn names_below(&self, table: &str) -> Vec<String> {
         let table = KeyPath::dotted(table);
-        let below = self.tables.iter().filter(|t| t.names().len() == table.names().len() + 1 && t.starts_with(&table));
+        let depth = table.depth() + 1;
+        let below = self.tables.iter().filter(|t| t.depth() == depth && t.starts_with(&table));
         below.filter(|t| !self.is_removed(t)).map(|t| t.last().to_owned()).collect()
     }
 
@@ -301,10 +303,7 @@ impl Effective {
 
     #[must_use]
     pub fn text_at(&self, path: &KeyPath) -> Option<&str> {
-        match self.value(path)? {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
+        self.value(path)?.text()
     }
 
     #[must_use]

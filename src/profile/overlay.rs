@@ -1,6 +1,7 @@
 //! The layers above the files: the environment and the command line.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::effect;
 use super::fault::nearest;
 use super::layer::{Layer, Level, Setting};
 use super::path::KeyPath;
@@ -100,6 +101,10 @@ pub fn read<const N: usize>(
         if let Some(at) = owner(&schemas, &path, &Place::new(&source, key.clone()), found) {
             overlays[at].flags.add_text(&path, &argument[equals + 1..], &source, (key, span), schemas[at], found);
         }
+    }
+    for (schema, overlay) in schemas.iter().zip(&overlays) {
+        effect::unread(&overlay.environment, schema, found);
+        effect::unread(&overlay.flags, schema, found);
     }
     (overlays, ignored)
 }

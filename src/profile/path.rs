@@ -1,15 +1,32 @@
 //! Key paths: how a value of a document is named.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The path of a key from the root of a document: `venue.paper.instrument."BTC/USDT".qty_step`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeyPath(Vec<String>);
+///
+/// One text for all names, so that a copy costs nothing and a comparison reads memory once: thousands of paths are looked up for
+/// each document. The joint sorts below every character that a name may hold, and so paths sort by their names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyPath(Arc<str>);
+
+/// Stands between two names.
+const JOINT: char = '\0';
+
+impl Default for KeyPath {
+    fn default() -> Self {
+        Self(Arc::from(""))
+    }
+}
 
 impl KeyPath {
     /// The path that `names` make, outermost first.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(names.into_iter().map(str::to_owned).collect())
+        let mut text = String::new();
+        for name in names {
+            push(&mut text, name);
+        }
+        Self(text.into())
     }
 
     /// A path written in the source code, where no name holds a point.
@@ -31,10 +48,10 @@ impl KeyPath {
             if name.is_empty() {
                 return None;
             }
-            names.push(name.to_owned());
+            names.push(name);
             match after.strip_prefix('.') {
                 Some(next) => rest = next,
-                None if after.is_empty() => return Some(Self(names)),
+                None if after.is_empty() => return Some(Self::of(names)),
                 None => return None,
             }
         }
@@ -42,43 +59,54 @@ impl KeyPath {
 
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
-        let mut names = Vec::with_capacity(self.0.len() + 1);
-        names.extend_from_slice(&self.0);
-        names.push(name.to_owned());
-        Self(names)
+        let mut text = String::with_capacity(self.0.len() + 1 + name.len());
+        text.push_str(&self.0);
+        push(&mut text, name);
+        Self(text.into())
     }
 
     /// This path followed by one written in the source code.
     #[must_use]
     pub fn join(&self, dotted: &str) -> Self {
-        let mut names = self.0.clone();
-        names.extend(dotted.split('.').map(str::to_owned));
-        Self(names)
+        Self::of(self.names().chain(dotted.split('.')))
     }
 
     #[must_use]
     pub fn parent(&self) -> Self {
-        Self(self.0[..self.0.len().saturating_sub(1)].to_vec())
+        Self(self.0.rfind(JOINT).map_or("", |at| &self.0[..at]).into())
     }
 
+    /// The first `depth` names.
     #[must_use]
-    pub fn names(&self) -> &[String] {
-        &self.0
+    pub fn head(&self, depth: usize) -> Self {
+        Self::of(self.names().take(depth))
+    }
+
+    /// Outermost first.
+    pub fn names(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {
+        self.0.split(JOINT).filter(|name| !name.is_empty())
+    }
+
+    /// How many names it has.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.names().count()
     }
 
     #[must_use]
     pub fn first(&self) -> &str {
-        self.0.first().map_or("", String::as_str)
+        self.names().next().unwrap_or_default()
     }
 
     #[must_use]
     pub fn last(&self) -> &str {
-        self.0.last().map_or("", String::as_str)
+        self.names().next_back().unwrap_or_default()
     }
 
     #[must_use]
     pub fn starts_with(&self, prefix: &Self) -> bool {
-        self.0.starts_with(&prefix.0)
+        let rest = self.0.strip_prefix(&*prefix.0);
+        rest.is_some_and(|rest| prefix.is_root() || rest.is_empty() || rest.starts_with(JOINT))
     }
 
     #[must_use]
@@ -87,9 +115,21 @@ impl KeyPath {
     }
 }
 
+/// Adds a name. TOML lets a quoted name be empty or hold the joint; no key of ours has such a name, and it must not look like one.
+fn push(text: &mut String, name: &str) {
+    if !text.is_empty() {
+        text.push(JOINT);
+    }
+    match name {
+        "" => text.push(char::REPLACEMENT_CHARACTER),
+        name if name.contains(JOINT) => text.push_str(&name.replace(JOINT, "\u{fffd}")),
+        name => text.push_str(name),
+    }
+}
+
 impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (k, name) in self.0.iter().enumerate() {
+        for (k, name) in self.names().enumerate() {
             if k > 0 {
                 f.write_str(".")?;
             }
@@ -109,6 +149,22 @@ pub fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_sort_by_their_names_and_end_where_a_name_ends() {
+        let mut paths = ["a-b", "a.z", "a", "ab", "a.b.c"].map(KeyPath::dotted);
+        paths.sort();
+        assert_eq!(paths, ["a", "a.b.c", "a.z", "a-b", "ab"].map(KeyPath::dotted));
+        assert!(paths[1].starts_with(&paths[0]) && !paths[4].starts_with(&paths[0]) && paths[4].starts_with(&KeyPath::default()));
+        assert_eq!((paths[1].parent(), paths[1].head(1), paths[1].depth()), (KeyPath::dotted("a.b"), KeyPath::dotted("a"), 3));
+    }
+
+    #[test]
+    fn no_name_passes_for_two() {
+        let odd = KeyPath::of(["limits\0max_dd_daily"]);
+        assert!(odd.depth() == 1 && odd != KeyPath::dotted("limits.max_dd_daily"));
+        assert_eq!((KeyPath::of(["a", ""]).depth(), KeyPath::of([""]).is_root()), (2, false));
+    }
 
     #[test]
     fn paths_read_back() {

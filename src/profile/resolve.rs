@@ -15,7 +15,7 @@ use crate::risk::{Limits, Rules};
 use super::chain::{Chain, chain, is_abstract};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::documents::{Documents, Folder};
-use super::keys::SCHEMA;
+use super::keys::{DEFAULTS, SCHEMA};
 use super::layer::{Layer, Level};
 use super::merge::Effective;
 use super::overlay::{Ignored, Overlay, Overrides};
@@ -38,7 +38,7 @@ pub fn resolve(
     let Chain { files, whole } = chain?;
     refuse_abstract(documents, &files[0], found);
     let names = files.iter().map(|layer| layer.name.clone()).collect();
-    let mut layers = vec![Arc::new(Layer::defaults(&SCHEMA))];
+    let mut layers = vec![Arc::clone(&DEFAULTS)];
     layers.extend(files.iter().rev().cloned());
     layers.push(Arc::new(overlay.environment));
     layers.push(Arc::new(overlay.flags));

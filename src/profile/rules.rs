@@ -32,7 +32,7 @@ pub fn check(effective: &Effective, overrides: &Overrides, found: &mut Diagnosti
     listen_address(effective, found);
     super::ladder::check(effective, found);
     super::messages::check(effective, found);
-    super::effect::check(effective, found);
+    super::effect::disobeyed(effective, found);
 }
 
 fn drawdown_order(effective: &Effective, found: &mut Diagnostics) {

@@ -1,5 +1,7 @@
 //! The language as data: one row for every key that may be written.
 
+use std::collections::BTreeMap;
+
 use super::fault::Fault;
 use super::kind::Kind;
 use super::path::KeyPath;
@@ -89,9 +91,9 @@ impl Row {
     /// The path this row makes below `table`, whose names bind the first ones of the pattern. `None` when it does not fit.
     #[must_use]
     pub fn bind(&self, table: &KeyPath) -> Option<KeyPath> {
-        let bound = table.names();
-        let fits = bound.len() < self.names.len() && bound.iter().zip(&self.names).all(|(name, pattern)| matches(pattern, name));
-        fits.then(|| self.names[bound.len()..].iter().fold(table.clone(), |path, name| path.child(name)))
+        let bound = table.depth();
+        let fits = bound < self.names.len() && table.names().zip(&self.names).all(|(name, pattern)| matches(pattern, name));
+        fits.then(|| KeyPath::of(table.names().chain(self.names[bound..].iter().copied())))
     }
 
     /// Names up to and with the last one that people give: the table that must exist before the row has a meaning.
@@ -105,8 +107,11 @@ impl Only {
     /// The path of the key that decides, for a guarded key at `path`.
     #[must_use]
     pub fn bind(&self, path: &KeyPath) -> KeyPath {
-        let names = self.key.split('.').enumerate();
-        KeyPath::of(names.map(|(k, name)| if is_wild(name) { path.names()[k].as_str() } else { name }))
+        let mut given = path.names();
+        KeyPath::of(self.key.split('.').map(|name| {
+            let same_depth = given.next();
+            if is_wild(name) { same_depth.unwrap_or(name) } else { name }
+        }))
     }
 }
 
@@ -124,6 +129,8 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 #[derive(Debug)]
 pub struct Schema {
     pub rows: Vec<Row>,
+    /// The rows whose paths hold no name of a person's choice.
+    plain: BTreeMap<KeyPath, usize>,
     /// Another message for some unknown keys, with the table's path and the name.
     pub stranger: fn(&KeyPath) -> Option<Fault>,
     /// Does `enabled = false` remove an inherited entry? Otherwise it stays, and only does not run.
@@ -133,25 +140,30 @@ pub struct Schema {
 impl Schema {
     #[must_use]
     pub fn new(keys: &'static [Key], stranger: fn(&KeyPath) -> Option<Fault>, removes: bool) -> Self {
-        let rows = keys.iter().map(|key| Row { key, names: key.path.split('.').collect() }).collect();
-        Self { rows, stranger, removes }
+        let rows: Vec<Row> = keys.iter().map(|key| Row { key, names: key.path.split('.').collect() }).collect();
+        let plain = rows.iter().enumerate().filter(|(_, row)| row.named_depth() == 0);
+        let plain = plain.map(|(at, row)| (KeyPath::dotted(row.key.path), at)).collect();
+        Self { rows, plain, stranger, removes }
     }
 
     /// The row of a path.
     #[must_use]
     pub fn find(&self, path: &KeyPath) -> Option<&Row> {
-        let names = path.names();
-        let fits = |row: &&Row| {
-            row.names.len() == names.len() && row.names.iter().zip(names).all(|(pattern, name)| matches(pattern, name))
-        };
         // An exact name beats one that people give.
+        if let Some(at) = self.plain.get(path) {
+            return Some(&self.rows[*at]);
+        }
+        let depth = path.depth();
+        let fits = |row: &&Row| {
+            row.names.len() == depth && path.names().zip(&row.names).all(|(name, pattern)| matches(pattern, name))
+        };
         self.rows.iter().filter(fits).min_by_key(|row| row.names.iter().filter(|name| is_wild(name)).count())
     }
 
     /// Is it the path of a key or of a table?
     #[must_use]
     pub fn knows(&self, path: &KeyPath) -> bool {
-        let walk = path.names().iter().enumerate().try_fold(self.all(), |open, (depth, name)| {
+        let walk = path.names().enumerate().try_fold(self.all(), |open, (depth, name)| {
             let next = self.step(&open, depth, name);
             (!next.is_empty()).then_some(next)
         });

@@ -73,6 +73,15 @@ fn write_list<T>(
 }
 
 impl Value {
+    /// What it says, when it is a text or a word.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The value for a program: money and times as text, as in a document.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
