@@ -12,7 +12,8 @@ use super::select::{Select, environment};
 use crate::pipeline::load::{load_from, read_alone};
 use crate::pipeline::{Plan, StageKind};
 use crate::profile::render::{self, Paint};
-use crate::profile::{Diagnostics, Documents, Folder, Profile, chain, effect};
+use crate::profile::documents::Asked;
+use crate::profile::{Diagnostics, Documents, Folder, Profile, chain, effect, keys};
 
 /// Check profiles and pipelines, and say everything that is wrong.
 #[derive(Debug, Args)]
@@ -73,9 +74,9 @@ impl Check {
             found.push(documents.none_at_all(Folder::Profiles));
         }
         for name in names {
-            let is_abstract = chain::chain(&mut documents, &name, &mut Diagnostics::default())
-                .is_some_and(|chain| chain::is_abstract(&chain.files[0]));
-            if is_abstract {
+            let asked = Asked { code: "missing-profile", by: None };
+            let layer = documents.open(Folder::Profiles, &name, &keys::SCHEMA, &asked);
+            if layer.is_some_and(|layer| chain::is_abstract(&layer)) {
                 found.extend(documents.take_found());
             } else {
                 checked.push(self.one(&mut documents, &name, found));

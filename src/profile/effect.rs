@@ -17,7 +17,7 @@ pub const CODE: &str = "not-in-effect";
 /// One warning for every key of a layer that nothing reads, told where it is written: once, however many inherit it.
 pub fn unread(layer: &Layer, schema: &Schema, found: &mut Diagnostics) {
     for (path, written) in &layer.written {
-        if schema.find(path).is_some_and(|row| row.key.effect == Effect::Later) {
+        if schema.rows[written.row].key.effect == Effect::Later {
             let message = format!("{path} is not in effect yet: nothing reads it");
             found.push(Diagnostic::warning(CODE, message).at(written.key.clone()).key(path));
         }
@@ -28,7 +28,7 @@ pub fn unread(layer: &Layer, schema: &Schema, found: &mut Diagnostics) {
 pub fn disobeyed(effective: &Effective, found: &mut Diagnostics) {
     for (path, written) in effective.winners() {
         let Some(text) = written.value.as_ref().and_then(Value::text) else { continue };
-        let Some(row) = effective.schema().find(path) else { continue };
+        let row = &effective.schema().rows[written.row];
         let is_later = match row.key.kind {
             Kind::Word(words) => words.later.contains(&text),
             Kind::Text => row.key.path == "storage.root" && text.contains("://"),

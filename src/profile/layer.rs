@@ -8,7 +8,7 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 use super::fault::{Fault, nearest};
 use super::kind::Kind;
 use super::path::KeyPath;
-use super::schema::{SYMBOL, Schema};
+use super::schema::{Row, SYMBOL, Schema};
 use super::source::{Place, Source};
 use super::tree::{self, Body, Node, Raw};
 use super::value::Value;
@@ -57,6 +57,8 @@ pub struct Written {
     pub value: Option<Value>,
     pub key: Place,
     pub place: Place,
+    /// Which row of the schema it is an instance of.
+    pub row: usize,
 }
 
 impl Layer {
@@ -75,10 +77,11 @@ impl Layer {
     #[must_use]
     pub fn defaults(schema: &Schema) -> Self {
         let mut layer = Self::empty(Level::Default, "default");
-        for row in schema.rows.iter().filter(|row| row.named_depth() == 0 && !row.key.default.is_empty()) {
+        let plain = |(_, row): &(usize, &Row)| row.named_depth() == 0 && !row.key.default.is_empty();
+        for (at, row) in schema.rows.iter().enumerate().filter(plain) {
             let place = Place::new(&layer.source, 0..0);
             let value = row.key.kind.check_text(row.key.default).expect("compiled defaults fit their kind: tested");
-            let written = Written { value: Some(value), key: place.clone(), place };
+            let written = Written { value: Some(value), key: place.clone(), place, row: at };
             layer.written.insert(KeyPath::of(row.names.iter().copied()), written);
         }
         layer
@@ -133,24 +136,25 @@ impl Layer {
             }
             open = next;
         }
-        let Some(row) = open.iter().map(|at| &schema.rows[*at]).find(|row| row.names.len() == path.depth()) else {
+        let Some(at) = open.iter().copied().find(|at| schema.rows[*at].names.len() == path.depth()) else {
             let error = Diagnostic::error("not-a-value", format!("{path} is a table, not one value")).at(Place::new(source, key));
             let first = open.first().map_or("", |at| schema.rows[*at].key.path);
             found.push(error.key(path).hint(format!("name one key of it, like {first}")));
             return;
         };
         let place = Place::new(source, span);
-        let value = match row.key.kind.check_text(text) {
+        let kind = schema.rows[at].key.kind;
+        let value = match kind.check_text(text) {
             Ok(value) => Some(value),
             Err(fault) => {
-                if matches!(row.key.kind, Kind::Secret) {
+                if matches!(kind, Kind::Secret) {
                     source.cover(place.span.clone());
                 }
                 told(&fault, &place, path, found);
                 None
             }
         };
-        self.written.insert(path.clone(), Written { value, key: Place::new(source, key), place });
+        self.written.insert(path.clone(), Written { value, key: Place::new(source, key), place, row: at });
     }
 
     /// The value written at `path`, if it is sound.
@@ -205,24 +209,23 @@ impl Walk<'_> {
             }
             let here = path.child(&node.name);
             let leaf = next.iter().copied().find(|at| self.schema.rows[*at].names.len() == depth + 1);
-            let leaf = leaf.map(|at| self.schema.rows[at].key.kind);
             let has_more = next.iter().any(|at| self.schema.rows[*at].names.len() > depth + 1);
             let is_list = self.schema.is_list(&next, depth + 1);
             match (&node.body, leaf) {
                 (Body::List(items), None) if is_list => self.table(items, &here, &next),
                 (_, None) if is_list => self.not_a_list(node, &here),
-                (Body::Table(inner), Some(Kind::Settings)) => self.settings(inner, &KeyPath::default()),
+                (Body::Table(inner), Some(at)) if matches!(self.kind(at), Kind::Settings) => self.settings(inner, &KeyPath::default()),
                 (Body::Table(inner), _) if has_more => {
                     self.layer.tables.insert(here.clone(), key);
                     self.table(inner, &here, &next);
                 }
-                (Body::Table(_), kind) => self.not_a_leaf(node, &here, kind.expect("a row that ends here has a kind")),
-                (Body::Leaf(raw), Some(kind)) => self.leaf(node, raw, here, kind),
+                (Body::Table(_), at) => self.not_a_leaf(node, &here, self.kind(at.expect("a row that has no more ends here"))),
+                (Body::Leaf(raw), Some(at)) => self.leaf(node, raw, here, at),
                 (Body::Leaf(raw), None) => self.not_a_table(node, raw, &here),
-                (Body::List(items), kind) => {
+                (Body::List(items), at) => {
                     let raw = Raw::List(items.iter().map(|item| (Raw::Table, item.span.clone())).collect());
-                    match kind {
-                        Some(kind) => self.leaf(node, &raw, here, kind),
+                    match at {
+                        Some(at) => self.leaf(node, &raw, here, at),
                         None => self.not_a_table(node, &raw, &here),
                     }
                 }
@@ -256,7 +259,12 @@ impl Walk<'_> {
         self.found.push(error.key(path).hint(format!("write [[{path}]] for each of them")));
     }
 
-    fn leaf(&mut self, node: &Node, raw: &Raw, path: KeyPath, kind: Kind) {
+    fn kind(&self, at: usize) -> Kind {
+        self.schema.rows[at].key.kind
+    }
+
+    fn leaf(&mut self, node: &Node, raw: &Raw, path: KeyPath, at: usize) {
+        let kind = self.kind(at);
         let place = Place::new(&self.layer.source, node.span.clone());
         let value = match kind.check(raw) {
             Ok(value) => Some(value),
@@ -269,7 +277,7 @@ impl Walk<'_> {
             }
         };
         let key = Place::new(&self.layer.source, node.key.clone());
-        self.layer.written.insert(path, Written { value, key, place });
+        self.layer.written.insert(path, Written { value, key, place, row: at });
     }
 
     fn not_a_table(&mut self, node: &Node, raw: &Raw, path: &KeyPath) {

@@ -3,6 +3,7 @@
 //! Figment merges; each of its values carries the tag of the layer it came from, and the layer knows the place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::sync::Arc;
 
 use figment::value::{Dict, Map, Tag, Value as Merged};
@@ -131,8 +132,13 @@ impl Effective {
         if depth == 0 {
             return vec![(KeyPath::default(), KeyPath::of(row.names.iter().copied()))];
         }
-        let tables = self.tables.iter().filter(|table| table.depth() == depth);
+        let tables = self.below(&row.prefix).filter(|table| table.depth() == depth);
         tables.filter_map(|table| row.bind(table).map(|path| (table.clone(), path))).collect()
+    }
+
+    /// The tables from `table` on down.
+    fn below<'a>(&'a self, table: &'a KeyPath) -> impl Iterator<Item = &'a KeyPath> {
+        self.tables.range(table.clone()..).take_while(|other| other.starts_with(table))
     }
 
     /// Has the row a meaning at `path`? `None` when what decides is absent or wrong, which is told elsewhere.
@@ -154,10 +160,9 @@ impl Effective {
                 }
             }
         }
-        for (path, entry) in self.entries.iter().filter(|(_, entry)| entry.layer > 0) {
-            let Some(row) = self.schema.find(path) else { continue };
-            if let Some(only) = self.broken_guard(row, path) {
-                found.push(self.misplaced(path, entry, only));
+        for (path, written) in self.winners() {
+            if let Some(only) = self.broken_guard(&self.schema.rows[written.row], path) {
+                found.push(self.misplaced(path, written, only));
             }
         }
     }
@@ -178,16 +183,15 @@ impl Effective {
         }
     }
 
-    fn misplaced(&self, path: &KeyPath, entry: &Entry, only: Only) -> Diagnostic {
+    fn misplaced(&self, path: &KeyPath, written: &Written, only: Only) -> Diagnostic {
         let guard = only.bind(path);
         let words = only.words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
         let why = match self.text_at(&guard) {
             Some(word) => format!("while {} is \"{word}\"", guard.last()),
             None => format!("without {}", guard.last()),
         };
-        let place = self.layers[entry.layer].written.get(path).map(|written| written.key.clone());
         let mut error = Diagnostic::error("misplaced-key", format!("{} has no meaning {why}", path.last()));
-        error = error.at(place).label("not used").key(path);
+        error = error.at(written.key.clone()).label("not used").key(path);
         if let (Some(word), Some(place)) = (self.text_at(&guard), self.place(&guard)) {
             error = error.note_at(format!("{guard} = \"{word}\""), place);
         }
@@ -287,7 +291,7 @@ impl Effective {
     pub fn names_below(&self, table: &str) -> Vec<String> {
         let table = KeyPath::dotted(table);
         let depth = table.depth() + 1;
-        let below = self.tables.iter().filter(|t| t.depth() == depth && t.starts_with(&table));
+        let below = self.below(&table).filter(|t| t.depth() == depth);
         below.filter(|t| !self.is_removed(t)).map(|t| t.last().to_owned()).collect()
     }
 
@@ -320,7 +324,7 @@ impl Effective {
         let mut text = String::new();
         for (path, entry) in &self.entries {
             if let Some(value) = &entry.value {
-                text.push_str(&format!("{path} = {value}\n"));
+                let _ = writeln!(text, "{path} = {value}");
             }
         }
         text

@@ -133,17 +133,20 @@ impl fmt::Display for KeyPath {
             if k > 0 {
                 f.write_str(".")?;
             }
-            f.write_str(&quoted(name))?;
+            if is_bare(name) { f.write_str(name) } else { write!(f, "{name:?}") }?;
         }
         Ok(())
     }
 }
 
+fn is_bare(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
 /// A name as TOML wants it in a key: bare when it can be.
 #[must_use]
 pub fn quoted(name: &str) -> String {
-    let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if bare { name.to_owned() } else { format!("{name:?}") }
+    if is_bare(name) { name.to_owned() } else { format!("{name:?}") }
 }
 
 #[cfg(test)]

@@ -85,6 +85,8 @@ impl Key {
 pub struct Row {
     pub key: &'static Key,
     pub names: Vec<&'static str>,
+    /// The names before the first one that people give.
+    pub prefix: KeyPath,
 }
 
 impl Row {
@@ -140,7 +142,12 @@ pub struct Schema {
 impl Schema {
     #[must_use]
     pub fn new(keys: &'static [Key], stranger: fn(&KeyPath) -> Option<Fault>, removes: bool) -> Self {
-        let rows: Vec<Row> = keys.iter().map(|key| Row { key, names: key.path.split('.').collect() }).collect();
+        let row = |key: &'static Key| {
+            let names: Vec<&str> = key.path.split('.').collect();
+            let prefix = KeyPath::of(names.iter().copied().take_while(|name| !is_wild(name)));
+            Row { key, names, prefix }
+        };
+        let rows: Vec<Row> = keys.iter().map(row).collect();
         let plain = rows.iter().enumerate().filter(|(_, row)| row.named_depth() == 0);
         let plain = plain.map(|(at, row)| (KeyPath::dotted(row.key.path), at)).collect();
         Self { rows, plain, stranger, removes }
