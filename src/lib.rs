@@ -12,6 +12,8 @@ pub mod chance;
 pub mod perf;
 // What may be traded and how much; who may stop it.
 pub mod risk;
+// How limits may grow, step by step.
+pub mod escalation;
 // The voice: what happened, as rows and as log lines.
 pub mod telemetry;
 // What is kept: bars, journals, records.

@@ -309,13 +309,19 @@ impl Money {
         -(-self).fraction_floor(fraction)
     }
 
-    /// This amount × `numerator` ÷ `denominator`, rounded toward zero: an exact ratio of limits.
+    /// This amount × `numerator` ÷ `denominator`, rounded toward zero: an exact ratio of limits. `None` when it does not fit, or
+    /// when nothing divides.
     #[must_use]
-    pub fn ratio_trunc(self, numerator: Self, denominator: Self) -> Self {
+    pub fn ratio_trunc(self, numerator: Self, denominator: Self) -> Option<Self> {
         let common = gcd(numerator.0.unsigned_abs(), denominator.0.unsigned_abs()).max(1);
         let (n, d) = (numerator.0 / common.cast_signed(), denominator.0 / common.cast_signed());
-        assert!(d != 0, "a ratio needs a denominator");
-        Self(product(self.0, n) / d)
+        self.0.checked_mul(n)?.checked_div(d).map(Self)
+    }
+
+    /// This amount `times` times. `None` when it does not fit.
+    #[must_use]
+    pub fn multiplied(self, times: u32) -> Option<Self> {
+        self.0.checked_mul(i128::from(times)).map(Self)
     }
 
     /// The amount nearest to a float of statistics, rounded toward zero; `None` when it does not fit.
@@ -456,7 +462,9 @@ mod tests {
 
     #[test]
     fn a_ratio_of_limits_is_exact() {
-        assert_eq!(money("400").ratio_trunc(money("500"), money("400")), money("500"));
-        assert_eq!(money("1600").ratio_trunc(money("500"), money("400")), money("2000"));
+        assert_eq!(money("400").ratio_trunc(money("500"), money("400")), Some(money("500")));
+        assert_eq!(money("1600").ratio_trunc(money("500"), money("400")), Some(money("2000")));
+        assert_eq!(money("1600").ratio_trunc(money("500"), Money::ZERO), None);
+        assert_eq!(money("100000000").ratio_trunc(money("100000000"), Money::from_count(1)), None);
     }
 }

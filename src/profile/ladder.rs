@@ -58,6 +58,11 @@ fn multiply(effective: &Effective, found: &mut Diagnostics) {
         let error = error.at(effective.place(&key("multiply"))).label(format!("{n} > {most}")).key(&key("multiply"));
         found.push(error.hint(format!("write at most {most}")));
     }
+    if n < 2 {
+        let error = Diagnostic::error("ladder-stands-still", "a step that multiplies by 1 raises nothing");
+        let error = error.at(effective.place(&key("multiply"))).label("no step").key(&key("multiply"));
+        found.push(error.hint("write 2, or set escalation.enabled = false"));
+    }
 }
 
 fn slot(effective: &Effective, found: &mut Diagnostics) {
@@ -110,10 +115,25 @@ fn target(effective: &Effective, found: &mut Diagnostics) {
         return;
     }
     if start == Money::ZERO {
+        if effective.bool_at(&key("enabled")) == Some(true) {
+            let start_key = KeyPath::dotted("limits").child(raise);
+            let error = Diagnostic::error("ladder-from-zero", "the ladder starts at zero, and no step makes more of it")
+                .at(effective.place(&key("raise")))
+                .label("nothing to multiply")
+                .key(&key("raise"))
+                .note_at(format!("{start_key} = \"0\""), effective.place(&start_key));
+            found.push(error.hint(format!("give {raise} in [limits] the size that the ladder starts with")));
+        }
         return;
     }
     for name in effective.texts_at(&key("scale_with")).unwrap_or_default() {
-        let Some(last) = limit(name).map(|limit| limit.ratio_trunc(target, start)) else { continue };
+        let Some(limit) = limit(name) else { continue };
+        let Some(last) = limit.ratio_trunc(target, start) else {
+            let error = Diagnostic::error("out-of-range", format!("the ladder takes limits.{name} to more than money can count"));
+            let error = error.at(effective.place(&key("target"))).label("too far from the start").key(&key("target"));
+            found.push(error.hint("lower target, or start higher"));
+            continue;
+        };
         if let Some(cap) = bounds::tightest_cap(effective, name)
             && compare(&Value::Money(last), &cap.value).is_some_and(std::cmp::Ordering::is_gt)
         {

@@ -13,6 +13,8 @@
 pub mod bounds;
 pub mod chain;
 pub mod diagnostic;
+pub mod difference;
+pub mod direction;
 pub mod documents;
 pub mod effect;
 pub mod fault;

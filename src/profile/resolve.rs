@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::domain::Symbol;
+use crate::escalation::{Ladder, Raised};
 use crate::notify::ReceiverConfig;
 use crate::notify::config::SmtpConfig;
 use crate::risk::rules::{BarAge, DataGap, DrawdownAction, OnDrawdown, OnLatency};
@@ -108,6 +109,7 @@ fn build(name: &str, chain: Vec<String>, effective: Effective, ignored: Vec<Igno
         venue: if read.text("stages.oms.venue") == "binance" { VenueKind::Binance } else { VenueKind::Paper },
         paper: paper(&read),
         alerts: alerts(&read),
+        ladder: ladder(&read),
         fingerprint,
         ignored,
         effective,
@@ -188,6 +190,17 @@ fn limits(read: &Read<'_>) -> Limits {
         max_participation: read.fraction("limits.max_participation"),
         price_collar: read.fraction("limits.price_collar"),
     }
+}
+
+fn ladder(read: &Read<'_>) -> Option<Ladder> {
+    if !read.bool("escalation.enabled") {
+        return None;
+    }
+    let raised = |name: &str| Raised::of(name).expect("a word of the schema");
+    let scale_with: Vec<Raised> = read.texts("escalation.scale_with").iter().map(|name| raised(name)).collect();
+    let (raise, target) = (raised(&read.text("escalation.raise")), read.money("escalation.target"));
+    let ladder = Ladder::new(raise, read.small("escalation.multiply"), target, &scale_with, &limits(read));
+    Some(ladder.expect("an enabled ladder that leads nowhere was refused"))
 }
 
 fn risk_rules(read: &Read<'_>) -> Rules {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Bps, Fraction, Instrument, Money, Price, Qty, Span, Symbol};
+use crate::escalation::Ladder;
 use crate::notify::ReceiverConfig;
 use crate::risk::{Limits, Rules};
 use crate::venue::paper::PaperConfig;
@@ -26,6 +27,7 @@ pub struct Profile {
     pub(super) venue: VenueKind,
     pub(super) paper: PaperSettings,
     pub(super) alerts: Alerts,
+    pub(super) ladder: Option<Ladder>,
     pub(super) effective: Effective,
     pub(super) ignored: Vec<Ignored>,
     pub(super) fingerprint: String,
@@ -163,6 +165,12 @@ impl Profile {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How the limits may grow. `None` when escalation is not enabled.
+    #[must_use]
+    pub fn ladder(&self) -> Option<&Ladder> {
+        self.ladder.as_ref()
     }
 
     #[must_use]
