@@ -11,8 +11,8 @@ use super::output::{BOLD, GREEN, RED, Report, YELLOW};
 use super::select::{Select, environment};
 use crate::pipeline::load::{load_from, read_alone};
 use crate::pipeline::{Plan, StageKind};
-use crate::profile::render::{self, Paint};
 use crate::profile::documents::Asked;
+use crate::profile::render::{self, Paint};
 use crate::profile::{Diagnostics, Documents, Folder, Profile, chain, effect, keys};
 
 /// Check profiles and pipelines, and say everything that is wrong.

@@ -11,6 +11,7 @@ mod alerting;
 mod check;
 mod config;
 mod data;
+mod diff;
 pub mod exit;
 mod explain;
 pub mod output;
@@ -83,6 +84,7 @@ enum Verb {
     Check(check::Check),
     Config(config::Config),
     Explain(explain::Explain),
+    Diff(diff::Diff),
     /// Take bars into the lake, check them, list them.
     Data(data::DataArgs),
 }
@@ -151,6 +153,7 @@ pub fn main() -> ExitCode {
         Verb::Check(verb) => verb.run(&context),
         Verb::Config(verb) => verb.run(&context),
         Verb::Explain(verb) => verb.run(&context),
+        Verb::Diff(verb) => verb.run(&context),
         Verb::Data(args) => data::run(&args, &context),
     };
     match end {

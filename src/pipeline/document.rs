@@ -6,10 +6,11 @@ use crate::profile::diagnostic::{Diagnostic, Diagnostics};
 use crate::profile::documents::{Asked, Documents, Folder};
 use crate::profile::effect;
 use crate::profile::fault::nearest;
+use crate::profile::layer::Layer;
 use crate::profile::merge::Effective;
 use crate::profile::overlay::Overlay;
 use crate::profile::path::KeyPath;
-use crate::profile::source::Place;
+use crate::profile::source::{Place, Source};
 
 use super::graph::{self, Joint, StageKind};
 use super::keys::{DEFAULTS, SCHEMA, stage_table};
@@ -29,6 +30,12 @@ impl Document {
     pub fn effective(&self) -> &Effective {
         &self.effective
     }
+}
+
+/// The values that a run went by, from what the run wrote down.
+pub fn recorded(name: &str, source: Arc<Source>, found: &mut Diagnostics) -> Option<Effective> {
+    let layer = Layer::parse(name, source, &SCHEMA, found).filter(|layer| layer.sound)?;
+    Some(Effective::merge(&SCHEMA, vec![Arc::clone(&DEFAULTS), Arc::new(layer)], &|_, _| false))
 }
 
 /// Reads the pipeline `name` and checks it by itself. `None` when anything is wrong; the findings say what.

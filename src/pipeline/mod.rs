@@ -9,6 +9,7 @@
 //! Not here: the language's parts (`profile`), running a plan (`runner`).
 
 pub mod compile;
+pub mod direction;
 pub mod document;
 pub mod graph;
 pub mod keys;

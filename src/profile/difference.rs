@@ -2,20 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::direction::{Change, Class, Direction};
+use super::direction::{Change, Class, Direction, Directions};
 use super::merge::Effective;
 use super::path::KeyPath;
 use super::schema::Schema;
 use super::source::Place;
 use super::value::Value;
-
-/// The directions of one kind of document.
-#[derive(Debug, Clone, Copy)]
-pub struct Directions {
-    pub keys: &'static [(&'static str, Direction)],
-    /// What an entry that people named does by being there.
-    pub collections: &'static [(&'static str, Direction)],
-}
 
 /// One change.
 #[derive(Debug, Clone)]
@@ -51,7 +43,8 @@ pub fn between(before: &Effective, after: &Effective, directions: Directions) ->
 
 /// Where a key or a table stands in the schema. Entries of one name stay together.
 fn rank(schema: &Schema, path: &KeyPath) -> usize {
-    let first = |row: &super::schema::Row| row.bind(path).is_some() || row.names.len() == path.depth() && row.prefix.starts_with(path);
+    let first =
+        |row: &super::schema::Row| row.bind(path).is_some() || row.names.len() == path.depth() && row.prefix.starts_with(path);
     let exact = schema.find(path).and_then(|row| schema.rows.iter().position(|other| std::ptr::eq(row, other)));
     exact.or_else(|| schema.rows.iter().position(first)).unwrap_or(usize::MAX)
 }
@@ -103,10 +96,7 @@ fn value(before: &Effective, after: &Effective, path: &KeyPath, directions: Dire
     let pattern = before.schema().find(path).map_or("", |row| row.key.path);
     let direction = directions.keys.iter().find(|(key, _)| *key == pattern).map_or(Direction::Unknown, |(_, d)| *d);
     let operator = path.parent().child("op");
-    let change = Change {
-        before: a.as_ref(),
-        after: b.as_ref(),
-        operators: (before.text_at(&operator), after.text_at(&operator)),
-    };
+    let change =
+        Change { before: a.as_ref(), after: b.as_ref(), operators: (before.text_at(&operator), after.text_at(&operator)) };
     Some(Difference { path: path.clone(), class: direction.class(&change), before: old, after: new })
 }

@@ -40,6 +40,14 @@ pub enum Direction {
     Unknown,
 }
 
+/// The directions of one kind of document.
+#[derive(Debug, Clone, Copy)]
+pub struct Directions {
+    pub keys: &'static [(&'static str, Direction)],
+    /// What an entry that people named does by being there.
+    pub collections: &'static [(&'static str, Direction)],
+}
+
 /// What a change does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
@@ -113,7 +121,9 @@ impl Direction {
             Self::Less => size(before, after).map_or(Class::Unknown, |more| Class::of(more).reversed()),
             Self::On => switched(after).map_or(Class::Unknown, |on| if on { Class::Raises } else { Class::Lowers }),
             Self::Off => switched(after).map_or(Class::Unknown, |on| if on { Class::Lowers } else { Class::Raises }),
-            Self::Words(words) => rank(words, before).zip(rank(words, after)).map_or(Class::Unknown, |(a, b)| Class::of(b.cmp(&a))),
+            Self::Words(words) => {
+                rank(words, before).zip(rank(words, after)).map_or(Class::Unknown, |(a, b)| Class::of(b.cmp(&a)))
+            }
             Self::Entries => entries(before, after),
             Self::Guards => entries(before, after).reversed(),
             Self::Allowed => allowed(before, after),
@@ -207,8 +217,11 @@ fn threshold(change: &Change<'_>) -> Class {
 
 use Direction::{Alarm, Allowed, Entries, Gate, Greater, Guards, Less, Neutral, Off, On, Present, Unknown, Words};
 
+/// Everything a comparison of profiles goes by.
+pub const PROFILES: Directions = Directions { keys: DIRECTIONS, collections: COLLECTIONS };
+
 /// What an entry that people named does by being there: gates, checks, steps, receivers and rules guard.
-pub const COLLECTIONS: &[(&str, Direction)] = &[
+const COLLECTIONS: &[(&str, Direction)] = &[
     ("escalation.gate.*", Present),
     ("preflight.check.*", Present),
     ("rollback.step.*", Present),
@@ -221,7 +234,7 @@ pub const COLLECTIONS: &[(&str, Direction)] = &[
 
 /// Every key of a profile.
 #[rustfmt::skip] // A table.
-pub const DIRECTIONS: &[(&str, Direction)] = &[
+const DIRECTIONS: &[(&str, Direction)] = &[
     ("profile.schema", Neutral),
     ("profile.abstract", Neutral),
     ("profile.inherits", Neutral), // what it brings is compared key by key
@@ -393,7 +406,11 @@ mod tests {
                 known.sort_unstable();
                 assert_eq!(ranked, known, "{path}");
             }
-            assert_eq!(matches!(direction, On | Off), matches!(key.kind, Kind::Bool) && !matches!(direction, Unknown | Neutral), "{path}");
+            assert_eq!(
+                matches!(direction, On | Off),
+                matches!(key.kind, Kind::Bool) && !matches!(direction, Unknown | Neutral),
+                "{path}"
+            );
         }
     }
 

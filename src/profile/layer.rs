@@ -214,7 +214,9 @@ impl Walk<'_> {
             match (&node.body, leaf) {
                 (Body::List(items), None) if is_list => self.table(items, &here, &next),
                 (_, None) if is_list => self.not_a_list(node, &here),
-                (Body::Table(inner), Some(at)) if matches!(self.kind(at), Kind::Settings) => self.settings(inner, &KeyPath::default()),
+                (Body::Table(inner), Some(at)) if matches!(self.kind(at), Kind::Settings) => {
+                    self.settings(inner, &KeyPath::default());
+                }
                 (Body::Table(inner), _) if has_more => {
                     self.layer.tables.insert(here.clone(), key);
                     self.table(inner, &here, &next);

@@ -33,6 +33,7 @@ pub mod resolved;
 pub mod rules;
 pub mod schema;
 pub mod source;
+pub mod text;
 pub mod tree;
 pub mod value;
 pub mod word;

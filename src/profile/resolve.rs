@@ -22,6 +22,7 @@ use super::merge::Effective;
 use super::overlay::{Ignored, Overlay, Overrides};
 use super::path::KeyPath;
 use super::resolved::{Alerts, Compression, Mode, PaperSettings, Profile, Route, Stages, Storage, TradingRules, VenueKind};
+use super::source::Source;
 use super::{bounds, rules};
 
 /// Resolves the profile `name`. `None` when anything in its chain or its overlay is wrong; the findings say what.
@@ -62,6 +63,15 @@ pub fn resolve(
     sound.then(|| build(name, names, effective, ignored))
 }
 
+/// The profile that a run went by, from what the run wrote down. Its bounds were checked then.
+pub fn recorded(name: &str, source: Arc<Source>, found: &mut Diagnostics) -> Option<Profile> {
+    let layer = Layer::parse(name, source, &SCHEMA, found).filter(|layer| layer.sound)?;
+    let effective = Effective::merge(&SCHEMA, vec![Arc::clone(&DEFAULTS), Arc::new(layer)], &|_, _| false);
+    let before = found.errors();
+    effective.check_presence(found);
+    (found.errors() == before).then(|| build(name, vec![name.to_owned()], effective, Vec::new()))
+}
+
 fn refuse_abstract(documents: &Documents, layer: &Layer, found: &mut Diagnostics) {
     if !is_abstract(layer) {
         return;
@@ -81,7 +91,7 @@ fn refuse_abstract(documents: &Documents, layer: &Layer, found: &mut Diagnostics
 /// The layer of `--paper`, above all others.
 fn forced_paper(found: &mut Diagnostics) -> Layer {
     let mut layer = Layer::empty(Level::Flag, "--paper");
-    let source = super::source::Source::new("--paper", "--paper");
+    let source = Source::new("--paper", "--paper");
     for (key, word) in [("profile.mode", "paper"), ("stages.oms.venue", "paper")] {
         layer.add_text(&KeyPath::dotted(key), word, &source, (0..7, 0..7), &SCHEMA, found);
     }

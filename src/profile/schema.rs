@@ -161,9 +161,8 @@ impl Schema {
             return Some(&self.rows[*at]);
         }
         let depth = path.depth();
-        let fits = |row: &&Row| {
-            row.names.len() == depth && path.names().zip(&row.names).all(|(name, pattern)| matches(pattern, name))
-        };
+        let fits =
+            |row: &&Row| row.names.len() == depth && path.names().zip(&row.names).all(|(name, pattern)| matches(pattern, name));
         self.rows.iter().filter(fits).min_by_key(|row| row.names.iter().filter(|name| is_wild(name)).count())
     }
 

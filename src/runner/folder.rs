@@ -41,6 +41,22 @@ pub struct Stamp {
     pub symbols: Vec<Symbol>,
     pub features: Vec<String>,
     pub fingerprints: Fingerprints,
+    /// Files of their own in the folder, and no part of its manifest.
+    #[serde(default, skip_serializing_if = "Written::is_empty")]
+    pub written: Written,
+}
+
+/// The documents that a run went by, every layer merged, as TOML.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    pub profile: String,
+    pub pipeline: String,
+}
+
+impl Written {
+    fn is_empty(&self) -> bool {
+        self.profile.is_empty() && self.pipeline.is_empty()
+    }
 }
 
 impl Stamp {
@@ -133,7 +149,7 @@ impl Recording {
     ///
     /// # Errors
     /// When a file cannot be written; files written before stay, without a manifest.
-    pub fn write(self, folder: &Path, figures: &Figures) -> Result<(), FolderError> {
+    pub fn write(mut self, folder: &Path, figures: &Figures) -> Result<(), FolderError> {
         let disk = Disk::default();
         let failed = |source| FolderError::Write { path: folder.to_owned(), source };
         // A manifest of an earlier writing must not vouch for files that are being replaced.
@@ -145,6 +161,13 @@ impl Recording {
         }
         let sha256 = put(&disk, folder, "alerts.jsonl", self.alerts.as_bytes()).map_err(failed)?;
         files.insert("alerts.jsonl".to_owned(), FileEntry { rows: self.alerts.lines().count(), sha256 });
+        let written = std::mem::take(&mut self.stamp.written);
+        // A run that an older program began has none to write.
+        let written = [(PROFILE, written.profile), (PIPELINE, written.pipeline)];
+        for (name, text) in written.into_iter().filter(|(_, text)| !text.is_empty()) {
+            let sha256 = put(&disk, folder, name, text.as_bytes()).map_err(failed)?;
+            files.insert(name.to_owned(), FileEntry { rows: text.lines().count(), sha256 });
+        }
         let manifest =
             Manifest { schema: SCHEMA_VERSION, tidegate: env!("CARGO_PKG_VERSION"), stamp: &self.stamp, figures, files };
         let text = serde_json::to_string_pretty(&manifest).expect("a manifest has text keys only");
@@ -155,6 +178,10 @@ impl Recording {
 
 /// Name of the file that makes a folder complete.
 pub const MANIFEST: &str = "manifest.json";
+/// The profile that the run went by.
+pub const PROFILE: &str = "profile.toml";
+/// The pipeline that it went by.
+pub const PIPELINE: &str = "pipeline.toml";
 
 fn put(disk: &Disk, folder: &Path, name: &str, content: &[u8]) -> Result<String, std::io::Error> {
     use std::io::Write;

@@ -3,13 +3,13 @@
 use crate::domain::{Projection, Symbol};
 use crate::pipeline::Plan;
 use crate::pipeline::plan::{PlanError, Record};
-use crate::profile::Profile;
+use crate::profile::{Profile, text};
 use crate::risk::Gate;
 use crate::stage::model::{BarField, Model};
 use crate::stage::oms::DeskConfig;
 use crate::telemetry::record::RecordMode;
 
-use super::folder::{BUILD, Fingerprints, Stamp, order_scope};
+use super::folder::{BUILD, Fingerprints, Stamp, Written, order_scope};
 use super::trader::TraderConfig;
 
 /// What the core needs to trade `plan` under `profile` on the paper venue.
@@ -77,6 +77,10 @@ pub fn stamp(profile: &Profile, plan: &Plan, config: &TraderConfig, kind: &str, 
             data,
             binary: BUILD.to_owned(),
             seed,
+        },
+        written: Written {
+            profile: text::toml(profile.effective(), &|_| None),
+            pipeline: text::toml(plan.effective(), &|_| None),
         },
     }
 }

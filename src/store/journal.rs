@@ -3,16 +3,21 @@
 //! Watermark, snapshot and every row that explains them are committed in one transaction: after a crash the state is that of the
 //! last commit, whole, and the run goes on from there to the same end.
 
+use std::cmp::Ordering;
 use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::lock::Lock;
 use crate::domain::Time;
 use crate::telemetry::record::Records;
+
+/// One that only looks waits no longer than this for one that writes.
+const LOOK_MAX: Duration = Duration::from_millis(500);
 
 /// Migrations, oldest first; `user_version` counts those applied. Only ever append.
 const MIGRATIONS: [&str; 1] = ["
@@ -80,7 +85,8 @@ pub struct Standing<S> {
 pub struct Journal {
     path: PathBuf,
     db: Connection,
-    _lock: Lock,
+    /// `None` for one that only looks.
+    _lock: Option<Lock>,
 }
 
 impl Journal {
@@ -104,9 +110,30 @@ impl Journal {
             Ok(db)
         };
         let db = open().map_err(|source| JournalError::Sqlite { path: path.clone(), source })?;
-        let mut journal = Self { path, db, _lock: lock };
+        let mut journal = Self { path, db, _lock: Some(lock) };
         journal.migrate()?;
         Ok(journal)
+    }
+
+    /// Opens the journal in `folder` to look at, beside a program that may be writing it. `None` when there is none.
+    pub(super) fn look(folder: &Path) -> Result<Option<Self>, JournalError> {
+        let path = folder.join("state.db");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let open = || -> Result<(Connection, i64), rusqlite::Error> {
+            let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+            db.busy_timeout(LOOK_MAX)?;
+            let found = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok((db, found))
+        };
+        let (db, found) = open().map_err(|source| JournalError::Sqlite { path: path.clone(), source })?;
+        match usize::try_from(found).unwrap_or(usize::MAX).cmp(&MIGRATIONS.len()) {
+            // Its next run brings it up to date; before that there is nothing to see.
+            Ordering::Less => Ok(None),
+            Ordering::Equal => Ok(Some(Self { path, db, _lock: None })),
+            Ordering::Greater => Err(JournalError::Newer { path, found, known: MIGRATIONS.len() }),
+        }
     }
 
     fn sqlite(&self) -> impl Fn(rusqlite::Error) -> JournalError + use<> {
@@ -285,6 +312,15 @@ impl Journal {
         let mut statement = self.db.prepare("SELECT pipeline FROM watermark ORDER BY pipeline").map_err(&wrong)?;
         let rows = statement.query_map([], |row| row.get(0)).map_err(&wrong)?;
         rows.collect::<Result<_, _>>().map_err(&wrong)
+    }
+
+    /// The id of the newest run that came to an end.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn last_run(&self) -> Result<Option<String>, JournalError> {
+        let sql = "SELECT id FROM run WHERE state <> 'running' ORDER BY rowid DESC LIMIT 1";
+        self.db.query_row(sql, [], |row| row.get(0)).optional().map_err(self.sqlite())
     }
 
     /// Replaces a snapshot by hand and writes why, in one transaction.

@@ -15,6 +15,7 @@
 
 pub mod disk;
 mod fingerprint;
+pub mod glance;
 pub mod journal;
 mod lake;
 mod lock;

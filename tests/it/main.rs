@@ -7,6 +7,7 @@ mod bad_data;
 mod cases;
 mod chains;
 mod diagnostics;
+mod diff;
 mod documents;
 mod ingest;
 mod lake;

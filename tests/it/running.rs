@@ -136,7 +136,7 @@ fn a_replay_twice_is_the_same_byte_for_byte() {
         content
     };
     let (first, second) = (once(project.path()), once(project.path()));
-    assert_eq!(first.len(), 7, "five tables, alerts and the manifest");
+    assert_eq!(first.len(), 9, "five tables, alerts, two documents and the manifest");
     for ((name, a), (_, b)) in first.iter().zip(&second) {
         assert!(a == b, "{name} differs");
     }

@@ -1,0 +1,45 @@
+//! A look at a journal that another program may hold: it reads, takes no lock and changes nothing.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use super::journal::{Journal, JournalError, Standing};
+
+/// A journal to look at.
+#[derive(Debug)]
+pub struct Glance(Journal);
+
+impl Glance {
+    /// Looks into `folder`. `None` before the first run.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn at(folder: &Path) -> Result<Option<Self>, JournalError> {
+        Ok(Journal::look(folder)?.map(Self))
+    }
+
+    /// The pipelines that have an account here, each with its mode.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn accounts(&self) -> Result<Vec<String>, JournalError> {
+        self.0.accounts()
+    }
+
+    /// Where an account stands.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn standing<S: DeserializeOwned>(&self, account: &str) -> Result<Option<Standing<S>>, JournalError> {
+        self.0.standing(account)
+    }
+
+    /// The id of the newest run that came to an end.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn last_run(&self) -> Result<Option<String>, JournalError> {
+        self.0.last_run()
+    }
+}
