@@ -18,6 +18,7 @@ pub mod output;
 mod replay;
 mod resume;
 mod run;
+mod schedule;
 pub mod select;
 pub mod summary;
 pub mod table;
@@ -85,6 +86,7 @@ enum Verb {
     Config(config::Config),
     Explain(explain::Explain),
     Diff(diff::Diff),
+    Schedule(schedule::ScheduleArgs),
     /// Take bars into the lake, check them, list them.
     Data(data::DataArgs),
 }
@@ -154,6 +156,7 @@ pub fn main() -> ExitCode {
         Verb::Config(verb) => verb.run(&context),
         Verb::Explain(verb) => verb.run(&context),
         Verb::Diff(verb) => verb.run(&context),
+        Verb::Schedule(args) => schedule::run(&args, &context),
         Verb::Data(args) => data::run(&args, &context),
     };
     match end {

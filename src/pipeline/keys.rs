@@ -9,6 +9,8 @@ use crate::profile::layer::Layer;
 use crate::profile::schema::{Key, Schema, key};
 use crate::profile::word::Words;
 
+use super::wall_clock;
+
 /// The schema of pipelines.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(KEYS, bypass, false));
 
@@ -42,6 +44,10 @@ macro_rules! words {
 
 words!(RECORDS, "unknown-word", "a way to record decisions", ["changes", "all"], []);
 words!(ALIGNMENTS, "unknown-word", "an alignment", ["bar-close"], []);
+words!(WEEKDAYS, "unknown-weekday", "a weekday", wall_clock::WEEKDAYS, []);
+words!(MISFIRES, "unknown-word", "an answer to a misfire", ["skip", "run-once"], []);
+words!(DST_GAPS, "unknown-word", "an answer to a gap", ["skip", "after"], []);
+words!(DST_FOLDS, "unknown-word", "an answer to a fold", ["first", "second", "both"], []);
 words!(OVERLAPS, "unknown-word", "an answer to an overlap", ["skip"], []);
 words!(STAGE_KINDS, "unknown-stage-kind", "a stage kind", ["ingest", "model", "oms", "alert"], []);
 words!(
@@ -84,6 +90,14 @@ pub static KEYS: &[Key] = &[
     key("schedule.settle", Kind::SpanOrZero, "3s", "Waits this long after the close: venues publish a little late.").later(),
     key("schedule.max_lateness", Kind::Span, "60s", "A later run sends no orders, and says why.").later(),
     key("schedule.overlap", Kind::Word(&OVERLAPS), "skip", "What a run does that finds the last one still going.").later(),
+    key("schedule.cron", Kind::Text, "", "Minute, hour, day, month, weekday by the wall clock, like \"30 2 * * Mon-Fri\".").later(),
+    key("schedule.at", Kind::Text, "", "A time of day by the wall clock, like \"02:30\".").later(),
+    key("schedule.days", Kind::WordList(&WEEKDAYS), "", "The days of that time; every day when not written.").later(),
+    key("schedule.tz", Kind::Text, "", "The time zone of the wall clock, like \"UTC\" or \"Europe/Berlin\".").later(),
+    key("schedule.dst_gap", Kind::Word(&DST_GAPS), "", "A time that the clock jumps over: not at all, or right after the jump.").later(),
+    key("schedule.dst_fold", Kind::Word(&DST_FOLDS), "", "A time that comes twice as the clock goes back: which of the two.").later(),
+    key("schedule.misfire", Kind::Word(&MISFIRES), "", "A time at which nobody was there: never, or once when back.").later(),
+    key("schedule.jitter", Kind::SpanOrZero, "0s", "A run begins up to this much later, drawn anew for each.").later(),
 
     key("stage.*.kind", Kind::Word(&STAGE_KINDS), "", "What the stage does.").required(),
     key("stage.*.needs", Kind::Names, "[]", "Stages that must have succeeded before."),

@@ -17,6 +17,7 @@ pub mod load;
 mod params;
 pub mod plan;
 pub mod schedule;
+pub mod wall_clock;
 
 pub use compile::compile;
 pub use document::Document;

@@ -143,8 +143,8 @@ impl Plan {
     }
 
     #[must_use]
-    pub fn schedule(&self) -> Schedule {
-        self.schedule
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
     }
 
     /// Every value with its origin: for `config` and `explain`.
