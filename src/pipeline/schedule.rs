@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 use crate::domain::{Interval, Span, Time};
 use crate::profile::KeyPath;
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
-use crate::profile::fault::nearest;
 use crate::profile::merge::Effective;
+use crate::profile::zone;
 
 use super::graph::{Joint, StageKind};
 use super::keys::stage_table;
@@ -155,18 +155,7 @@ fn readable(effective: &Effective, found: &mut Diagnostics) {
     if let Some(text) = effective.text_at(&key("at")).filter(|text| wall_clock::time_of_day(text).is_none()) {
         refuse("at", "bad-time-of-day", format!("\"{text}\" is not a time of day"), "write it like \"02:30\"".to_owned());
     }
-    if let Some(text) = effective.text_at(&key("tz")).filter(|text| TimeZone::get(text).is_err()) {
-        refuse("tz", "unknown-zone", format!("there is no time zone \"{text}\""), zone_hint(text));
-    }
-}
-
-/// What was probably meant by a name that is no time zone.
-fn zone_hint(text: &str) -> String {
-    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-    match nearest(text, names.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => "write a name of the IANA database, like \"Europe/Berlin\" or \"UTC\"".to_owned(),
-    }
+    zone::check(effective, &key("tz"), found);
 }
 
 /// A wall clock says what it does when nobody was there and when the clock jumps: both are surprises otherwise.

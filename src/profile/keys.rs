@@ -6,6 +6,7 @@ use super::kind::Kind;
 use super::layer::Layer;
 use super::schema::{Key, Schema, key};
 use super::word::Words;
+use crate::telemetry::metrics;
 
 /// The schema of profiles.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(KEYS, |_| None, true));
@@ -33,6 +34,7 @@ words!(AFTER_KILL, "unknown-word", "an answer to a kill", ["restart", "hold"], [
 words!(OPERATORS, "unknown-operator", "a comparison", [">", ">=", "<", "<=", "==", "!="], []);
 words!(RULE_OPERATORS, "unknown-operator", "a comparison", [">", ">=", "<", "<=", "==", "!=", "increase>=", "increase>"], []);
 words!(GATE_METRICS, "unknown-metric", "a metric that gates know", ["sharpe", "kill_events", "alerts_unresolved_critical"], []);
+words!(METRICS, "unknown-metric", "a metric that is exported", metrics::NAMES, []);
 words!(CHECKS, "unknown-check", "a preflight check", ["bars", "http", "alert-roundtrip", "oms-dry-run", "kill-drill"], []);
 words!(HTTP_TARGETS, "unknown-word", "a target", ["metrics"], []);
 words!(ROLLBACK_CAUSES, "unknown-word", "a cause of a rollback", ["manual", "alert-unresolved"], []);
@@ -200,7 +202,7 @@ pub static KEYS: &[Key] = &[
     key("alerts.route.*.silenceable", Kind::Bool, "true", "Whether a person may silence it.").later(),
     key("alerts.rule.*.enabled", Kind::Bool, "true", "false removes an inherited rule.").later(),
     key("alerts.rule.*.severity", Kind::Word(&SEVERITIES), "", "How grave it is.").required().later(),
-    key("alerts.rule.*.when.metric", Kind::Text, "", "The metric that is watched.").required().later(),
+    key("alerts.rule.*.when.metric", Kind::Word(&METRICS), "", "The metric that is watched.").required().later(),
     key("alerts.rule.*.when.op", Kind::Word(&RULE_OPERATORS), "", "How it is compared.").required().later(),
     key("alerts.rule.*.when.value", Kind::Float(-1e18, 1e18), "", "With what.").required().later(),
     key("alerts.rule.*.when.for", Kind::Span, "", "How long it must hold.").later(),

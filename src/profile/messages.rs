@@ -5,6 +5,7 @@ use super::fault::nearest;
 use super::merge::Effective;
 use super::path::KeyPath;
 use super::source::Place;
+use crate::telemetry::metrics::{self, Moves};
 
 /// Runs every rule.
 pub(super) fn check(effective: &Effective, found: &mut Diagnostics) {
@@ -13,6 +14,9 @@ pub(super) fn check(effective: &Effective, found: &mut Diagnostics) {
         distinct_orders(effective, table, found);
     }
     reachable_routes(effective, found);
+    for rule in effective.names_below("alerts.rule") {
+        counted_increase(effective, &KeyPath::dotted("alerts.rule").child(&rule), found);
+    }
 }
 
 fn known_receivers(effective: &Effective, found: &mut Diagnostics) {
@@ -53,6 +57,28 @@ fn unknown_receiver(effective: &Effective, path: &KeyPath, name: &str, known: &[
         .label("no such receiver")
         .key(path)
         .hint(hint)
+}
+
+/// An increase is of something that only grows, over some time.
+fn counted_increase(effective: &Effective, rule: &KeyPath, found: &mut Diagnostics) {
+    let path = rule.join("when.metric");
+    let Some(metric) = effective.text_at(&path).and_then(metrics::find) else { return };
+    let (op, window) = (rule.join("when.op"), rule.join("when.window"));
+    let counts_increase = effective.text_at(&op).is_some_and(|op| op.starts_with("increase"));
+    if counts_increase && metric.moves == Moves::Gauge {
+        let error =
+            Diagnostic::error("increase-of-a-gauge", format!("{} goes up and down: it has no increase to count", metric.name));
+        let error = error
+            .at(effective.place(&op))
+            .label("only for counters")
+            .key(&op)
+            .note_at(format!("{path} = \"{}\"", metric.name), effective.place(&path));
+        found.push(error.hint("compare its value: one of >, >=, <, <=, ==, !="));
+    }
+    if counts_increase && effective.span_at(&window).is_none() && !effective.is_written(&window) {
+        let error = Diagnostic::error("missing-key", format!("{window} is missing")).at(effective.place(&op)).key(&window);
+        found.push(error.label("an increase over what time?").hint("add window, like window = \"5m\""));
+    }
 }
 
 /// Two entries of one order would run in an order nobody chose.

@@ -37,6 +37,7 @@ pub mod text;
 pub mod tree;
 pub mod value;
 pub mod word;
+pub mod zone;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use documents::{Documents, Folder};

@@ -30,7 +30,7 @@ pub fn check(effective: &Effective, overrides: &Overrides, found: &mut Diagnosti
     currency(effective, found);
     venue_fits_mode(effective, found);
     listen_address(effective, found);
-    time_zone(effective, found);
+    super::zone::check(effective, &KeyPath::dotted("clock.tz"), found);
     super::ladder::check(effective, found);
     super::messages::check(effective, found);
     super::effect::disobeyed(effective, found);
@@ -132,16 +132,6 @@ fn venue_fits_mode(effective: &Effective, found: &mut Diagnostics) {
             .note_at(format!("profile.mode = \"{mode}\""), effective.place(&mode_key))
             .note(format!("venue.binance.base_url = \"{url}\""));
         found.push(error.hint(format!("allowed here: {allowed}")));
-    }
-}
-
-fn time_zone(effective: &Effective, found: &mut Diagnostics) {
-    let key = KeyPath::dotted("clock.tz");
-    let Some(text) = effective.text_at(&key) else { return };
-    if effective.is_written(&key) && jiff::tz::TimeZone::get(text).is_err() {
-        let error = Diagnostic::error("unknown-zone", format!("there is no time zone \"{text}\"")).at(effective.place(&key));
-        let hint = "write a name of the IANA database, like \"Europe/Berlin\" or \"UTC\"";
-        found.push(error.label("not known").key(&key).hint(hint));
     }
 }
 

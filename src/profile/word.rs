@@ -30,6 +30,8 @@ impl Words {
             return Ok(text.to_owned());
         }
         let hint = match nearest(text, self.known.iter().copied()) {
+            // A long list would bury the answer.
+            Some(near) if self.known.len() > 12 => format!("did you mean \"{near}\"?"),
             Some(near) => format!("did you mean \"{near}\"? Known: {}", self.quoted()),
             None if self.known.len() == 1 => format!("write {}", self.quoted()),
             None => format!("write one of {}", self.quoted()),

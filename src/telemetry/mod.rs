@@ -9,6 +9,7 @@
 
 pub mod event;
 pub mod logging;
+pub mod metrics;
 pub mod record;
 pub mod severity;
 
