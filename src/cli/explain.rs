@@ -1,4 +1,4 @@
-//! `explain`: who set a value, who lost, what bounds it.
+//! `explain`: who set a value, who lost, what bounds it, and what stands on top of it now.
 
 use std::fmt::Write;
 
@@ -11,13 +11,15 @@ use super::config::origin_of;
 use super::exit::{Exit, Failure};
 use super::output::{BOLD, DIM, Report};
 use super::select::{Select, Selected};
+use super::state::State;
+use crate::escalation::Raised;
 use crate::pipeline;
-use crate::profile::bounds::{self, Bounding};
+use crate::profile::bounds;
+use crate::profile::explained::{self, Explained};
 use crate::profile::fault::nearest;
-use crate::profile::layer::Level;
 use crate::profile::merge::Effective;
-use crate::profile::schema::Row;
-use crate::profile::source::Place;
+use crate::profile::overlay::Ignored;
+use crate::profile::rules::MERGE_RULES;
 use crate::profile::value::Value;
 use crate::profile::{KeyPath, keys};
 
@@ -25,152 +27,112 @@ use crate::profile::{KeyPath, keys};
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The key, like limits.max_notional_per_order; or a table, for all its keys.
-    #[arg(value_name = "KEY")]
-    key: String,
+    #[arg(value_name = "KEY", required_unless_present_any = ["all", "rules"])]
+    key: Option<String>,
+    /// Explain every key of the profile and its pipeline.
+    #[arg(long, conflicts_with = "key")]
+    all: bool,
+    /// Print the rules by which layers become one document.
+    #[arg(long, conflicts_with_all = ["key", "all"])]
+    rules: bool,
     #[command(flatten)]
     select: Select,
-}
-
-/// Everything there is to say about one key.
-struct Explained<'a> {
-    path: &'a KeyPath,
-    row: &'a Row,
-    value: Option<&'a Value>,
-    effective: &'a Effective,
-    /// What each layer says, the winner first.
-    chain: Vec<(String, String)>,
-    /// Tightest first.
-    bounds: Vec<Bounding>,
-    ignored: Vec<String>,
 }
 
 impl Explain {
     /// # Errors
     /// The documents are wrong, or know no such key.
     pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        if self.rules {
+            return Ok(rules().print(context, Exit::Done));
+        }
         let selected = self.select.resolve(context, self.select.pipeline.as_deref())?;
-        let path = KeyPath::parse(&self.key).ok_or_else(|| self.unknown_key())?;
         let documents = [selected.profile.effective(), selected.plan.effective()];
+        let ignored = selected.profile.ignored();
         let mut report = Report {
             verb: "explain",
             profile: Some(selected.profile.name().to_owned()),
             mode: Some(selected.profile.mode().name().to_owned()),
             ..Report::default()
         };
-        let Some(explained) = documents.into_iter().find_map(|effective| explain(&selected, effective, &path)) else {
-            let below: Vec<_> = documents.into_iter().flat_map(|effective| table(effective, &path)).collect();
-            if below.is_empty() {
-                return Err(self.unknown_key());
-            }
-            report.text = below.iter().map(|(line, _)| line.as_str()).collect();
-            report.data = json!({ "key": path.to_string(), "keys": below.into_iter().map(|(_, json)| json).collect::<Vec<_>>() });
+        let Some(key) = &self.key else {
+            let all = documents.into_iter().map(|effective| below(effective, &KeyPath::default(), ignored)).collect();
+            list(&mut report, all, None);
             return Ok(report.print(context, Exit::Done));
         };
-        report.text = explained.text(&selected);
-        report.data = explained.json();
+        let path = KeyPath::parse(key).ok_or_else(|| unknown_key(key))?;
+        if let Some(explained) = documents.into_iter().find_map(|effective| Explained::of(effective, &path, ignored)) {
+            let state = State::of(context, &selected.profile)?;
+            report.text = text(&explained, &selected, &state);
+            report.data = explained.json();
+            report.data["state"] = state.json();
+            return Ok(report.print(context, Exit::Done));
+        }
+        let tables: Vec<_> = documents.into_iter().map(|effective| below(effective, &path, ignored)).collect();
+        if tables.iter().all(|(text, _)| text.is_empty()) {
+            return Err(unknown_key(key));
+        }
+        list(&mut report, tables, Some(&path));
         Ok(report.print(context, Exit::Done))
     }
-
-    fn unknown_key(&self) -> Failure {
-        let known: Vec<&str> = keys::KEYS.iter().chain(pipeline::keys::KEYS).map(|key| key.path).collect();
-        let last = self.key.rsplit('.').next().unwrap_or_default();
-        let by_name = || {
-            let near = nearest(last, known.iter().filter_map(|path| path.rsplit('.').next()))?;
-            known.iter().copied().find(|path| path.rsplit('.').next() == Some(near))
-        };
-        let hint = match nearest(&self.key, known.iter().copied()).or_else(by_name) {
-            Some(near) => format!("did you mean {near}?"),
-            None => "`tidegate config -p PROFILE` prints every key".to_owned(),
-        };
-        Failure::new(Exit::Usage, anyhow!("there is no key {}", self.key)).hint(hint)
-    }
 }
 
-fn explain<'a>(selected: &Selected, effective: &'a Effective, path: &'a KeyPath) -> Option<Explained<'a>> {
-    let row = effective.schema().find(path)?;
-    let entry = effective.entry(path);
-    let written = effective.layers().iter().rev().filter_map(|layer| {
-        let written = layer.written.get(path)?;
-        let value = written.value.as_ref().map(ToString::to_string).unwrap_or_default();
-        let origin = if layer.level == Level::Default { "default".to_owned() } else { written.place.to_string() };
-        Some((value, origin))
-    });
-    let mut chain: Vec<(String, String)> = written.collect();
-    if chain.is_empty()
-        && let Some(value) = entry.and_then(|entry| entry.value.as_ref())
-    {
-        chain.push((value.to_string(), "default".to_owned()));
-    }
-    let mut bounding = match path.first() {
-        "limits" | "caps" => bounds::bounds(effective, &KeyPath::dotted("caps").child(path.last())),
-        "floors" => bounds::bounds(effective, path),
-        _ => Vec::new(),
+fn unknown_key(key: &str) -> Failure {
+    let known: Vec<&str> = keys::KEYS.iter().chain(pipeline::keys::KEYS).map(|key| key.path).collect();
+    let last = key.rsplit('.').next().unwrap_or_default();
+    let by_name = || {
+        let near = nearest(last, known.iter().filter_map(|path| path.rsplit('.').next()))?;
+        known.iter().copied().find(|path| path.rsplit('.').next() == Some(near))
     };
-    bounding.reverse();
-    if matches!(path.first(), "caps" | "floors") {
-        // A bound is bounded by those below it, not by itself.
-        bounding.retain(|bound| bound.place != effective.place(path));
-    }
-    let ignored = selected.profile.ignored().iter().filter(|ignored| ignored.key == *path);
-    Some(Explained {
-        path,
-        row,
-        value: entry.and_then(|entry| entry.value.as_ref()),
-        effective,
-        chain,
-        bounds: bounding,
-        ignored: ignored.map(|ignored| ignored.variable.clone()).collect(),
-    })
+    let hint = match nearest(key, known.iter().copied()).or_else(by_name) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "`tidegate config -p PROFILE` prints every key".to_owned(),
+    };
+    Failure::new(Exit::Usage, anyhow!("there is no key {key}")).hint(hint)
 }
 
-impl Explained<'_> {
-    fn text(&self, selected: &Selected) -> String {
-        let mut text = String::new();
-        let head = match self.value {
-            Some(value) => format!("{} = {}", self.path, shown(value, selected.profile.currency())),
-            None => format!("{} is not set", self.path),
-        };
-        let mode = selected.profile.mode().name();
-        let effect =
-            if self.row.key.effect == crate::profile::schema::Effect::Later { "not in effect yet" } else { "effective now" };
-        let _ = writeln!(text, "{BOLD}{head:<48}{BOLD:#} {effect}, mode {mode}\n");
-        let _ = writeln!(text, "  means    {}", self.row.key.doc);
-        if self.value.is_some() {
-            let _ = writeln!(text, "  set by   {}", origin_of(self.effective, self.path));
-        }
-        let bounds: Vec<_> = self.bounds.iter().map(|b| (bounds::plain(&b.value), place(b))).collect();
-        columns(&mut text, "bounded", &bounds, "looser");
-        columns(&mut text, "chain", &self.chain, "overridden");
-        for variable in &self.ignored {
-            let _ = writeln!(text, "  ignored  {variable} in the environment: env never sets {}", self.path.first());
-        }
-        if self.row.key.sealed {
-            let _ = writeln!(text, "  sealed   only the abstract root may set it");
-        }
-        let _ = writeln!(text, "  wants    {}", self.row.key.kind.wants());
-        text
+fn text(explained: &Explained<'_>, selected: &Selected, state: &State) -> String {
+    let mut text = String::new();
+    let head = match explained.value {
+        Some(value) => format!("{} = {}", explained.path, shown(value, selected.profile.currency())),
+        None => format!("{} is not set", explained.path),
+    };
+    let mode = selected.profile.mode().name();
+    let effect = if explained.is_in_effect() { "effective now" } else { "not in effect yet" };
+    let _ = writeln!(text, "{BOLD}{head:<48}{BOLD:#} {effect}, mode {mode}\n");
+    let _ = writeln!(text, "  means    {}", explained.row.key.doc);
+    if let Some(winner) = explained.chain.first().filter(|_| explained.value.is_some()) {
+        let _ = writeln!(text, "  set by   {}", winner.origin());
     }
+    let bounds: Vec<_> = explained.bounds.iter().map(|b| (bounds::plain(&b.value), explained::origin_of(b))).collect();
+    columns(&mut text, "bounded", &bounds, "looser");
+    let said = |said: &explained::Said| (said.value.as_ref().map(ToString::to_string).unwrap_or_default(), said.origin());
+    let chain: Vec<_> = explained.chain.iter().map(said).collect();
+    columns(&mut text, "chain", &chain, "overridden");
+    for variable in &explained.ignored {
+        let _ = writeln!(text, "  ignored  {variable} in the environment: env never sets {}", explained.path.first());
+    }
+    if explained.row.key.sealed {
+        let _ = writeln!(text, "  sealed   only the abstract root may set it");
+    }
+    if explained.path.first() == "limits" {
+        ladder(&mut text, explained.path, selected);
+    }
+    if matches!(explained.path.first(), "limits" | "risk" | "escalation") {
+        for line in state.lines() {
+            let _ = writeln!(text, "  state    {line}");
+        }
+    }
+    let _ = writeln!(text, "  wants    {}", explained.row.key.kind.wants());
+    text
+}
 
-    fn json(&self) -> Json {
-        let at = |place: Option<&Place>| {
-            place.map(|place| {
-                let (line, column) = place.line_column();
-                json!({ "file": place.source.name, "line": line, "column": column })
-            })
-        };
-        json!({
-            "key": self.path.to_string(),
-            "value": self.value.map(Value::json),
-            "doc": self.row.key.doc,
-            "wants": self.row.key.kind.wants(),
-            "in_effect": self.row.key.effect == crate::profile::schema::Effect::Now,
-            "sealed": self.row.key.sealed,
-            "origin": at(self.effective.place(self.path).as_ref()),
-            "chain": self.chain.iter().map(|(value, origin)| json!({ "value": value, "origin": origin })).collect::<Vec<_>>(),
-            "bounds": self.bounds.iter().map(|b| json!({ "value": b.value.json(), "origin": place(b) })).collect::<Vec<_>>(),
-            "ignored": self.ignored,
-        })
-    }
+/// Where the limit stands on the ladder, and what the next step would make of it.
+fn ladder(text: &mut String, path: &KeyPath, selected: &Selected) {
+    let (Some(ladder), Some(raised)) = (selected.profile.ladder(), Raised::of(path.last())) else { return };
+    let rungs: Vec<String> = ladder.rungs().iter().map(|limits| raised.get(limits).to_string()).collect();
+    let last = rungs.len() - 1;
+    let _ = writeln!(text, "  ladder   step 0 of {last}: {}", rungs.join(" -> "));
 }
 
 /// Values beside their places; all but the first one have lost.
@@ -178,14 +140,12 @@ fn columns(text: &mut String, name: &str, rows: &[(String, String)], lost: &str)
     let wide = rows.iter().map(|(value, _)| value.chars().count()).max().unwrap_or(0);
     let long = rows.iter().map(|(_, origin)| origin.chars().count()).max().unwrap_or(0);
     for (at, (value, origin)) in rows.iter().enumerate() {
-        let (name, lost) = if at == 0 { (name, "") } else { ("", lost) };
-        let line = format!("  {name:<8} {value:<wide$}  {origin:<long$}  {DIM}{lost}{DIM:#}");
-        let _ = writeln!(text, "{}", if lost.is_empty() { format!("  {name:<8} {value:<wide$}  {origin}") } else { line });
+        let line = match at {
+            0 => format!("  {name:<8} {value:<wide$}  {origin}"),
+            _ => format!("  {:<8} {value:<wide$}  {origin:<long$}  {DIM}{lost}{DIM:#}", ""),
+        };
+        let _ = writeln!(text, "{line}");
     }
-}
-
-fn place(bound: &Bounding) -> String {
-    bound.place.as_ref().map_or_else(|| "the hard cap".to_owned(), ToString::to_string)
 }
 
 /// Money with its currency, anything else as it would be written.
@@ -196,16 +156,35 @@ fn shown(value: &Value, currency: &str) -> String {
     }
 }
 
-/// Every key below a table, one line each.
-fn table(effective: &Effective, table: &KeyPath) -> Vec<(String, Json)> {
+/// Every key below a table, one line each, and everything there is to say about them for programs.
+fn below(effective: &Effective, table: &KeyPath, ignored: &[Ignored]) -> (String, Vec<Json>) {
     let below = effective.entries().filter(|(path, entry)| path.starts_with(table) && entry.value.is_some());
     let rows: Vec<_> = below.collect();
     let wide = rows.iter().map(|(path, _)| path.to_string().chars().count()).max().unwrap_or(0);
-    let line = |(path, entry): (&KeyPath, &crate::profile::merge::Entry)| {
+    let line = |(path, entry): &(&KeyPath, &crate::profile::merge::Entry)| {
         let value = entry.value.as_ref().map(ToString::to_string).unwrap_or_default();
-        let origin = origin_of(effective, path);
-        let line = format!("{:<wide$}  {value:<12}  {DIM}{origin}{DIM:#}\n", path.to_string());
-        (line, json!({ "key": path.to_string(), "value": entry.value.as_ref().map(Value::json), "origin": origin }))
+        format!("{:<wide$}  {value:<12}  {DIM}{}{DIM:#}\n", path.to_string(), origin_of(effective, path))
     };
-    rows.into_iter().map(line).collect()
+    let json = |(path, _): &(&KeyPath, _)| Explained::of(effective, path, ignored).map(|explained| explained.json());
+    (rows.iter().map(line).collect(), rows.iter().filter_map(json).collect())
+}
+
+fn list(report: &mut Report, documents: Vec<(String, Vec<Json>)>, table: Option<&KeyPath>) {
+    let (texts, keys): (Vec<String>, Vec<Vec<Json>>) = documents.into_iter().unzip();
+    let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    report.text = texts.join("\n");
+    report.data = json!({ "key": table.map(ToString::to_string), "keys": keys.into_iter().flatten().collect::<Vec<_>>() });
+}
+
+/// The merge rules, from the lowest layer to what no layer can do.
+fn rules() -> Report {
+    let mut text = String::new();
+    for (name, rule) in MERGE_RULES {
+        let _ = writeln!(text, "{BOLD}{name}{BOLD:#}");
+        for line in super::table::wrapped(rule, 76) {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    let rules: Vec<Json> = MERGE_RULES.iter().map(|(name, rule)| json!({ "name": name, "rule": rule })).collect();
+    Report { verb: "explain", data: json!({ "rules": rules }), text, ..Report::default() }
 }

@@ -19,6 +19,7 @@ mod replay;
 mod resume;
 mod run;
 mod schedule;
+mod state;
 pub mod select;
 pub mod summary;
 pub mod table;

@@ -48,6 +48,22 @@ impl Table {
     }
 }
 
+/// Words in lines of at most `width` characters; a longer word has a line of its own.
+#[must_use]
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// 1234567 as `1,234,567`.
 #[must_use]
 pub fn grouped(count: u64) -> String {

@@ -156,14 +156,40 @@ fn scaled_above_cap(effective: &Effective, name: &str, last: Money, cap: &Boundi
         .hint(format!("lower target, or start {name} lower"))
 }
 
-/// What a gate measures, over no less than the floors say.
-fn gate_floors(effective: &Effective, gate: &KeyPath, found: &mut Diagnostics) {
-    let needs: &[(&str, &str)] = match effective.text_at(&gate.child("metric")) {
+/// Keys of a gate on `metric`, each with its floor.
+fn floors_of(metric: Option<&str>) -> &'static [(&'static str, &'static str)] {
+    match metric {
         Some("sharpe") => &[("window", "sharpe_window"), ("min_samples", "sharpe_min_samples")],
         Some("kill_events") => &[("window", "escalation_quiet")],
-        _ => return,
+        _ => &[],
+    }
+}
+
+/// What no value of a ladder's key may go beyond, tightest first.
+pub(super) fn bounds_of(effective: &Effective, path: &KeyPath) -> Vec<Bounding> {
+    let table = |table: &str, name: &str| {
+        let mut bounds = bounds::bounds(effective, &KeyPath::dotted(table).child(name));
+        bounds.reverse();
+        bounds
     };
-    for (name, floor) in needs {
+    match path.names().nth(1) {
+        Some("target") => effective.text_at(&key("raise")).map(|raise| table("caps", raise)).unwrap_or_default(),
+        Some("every") => table("floors", "escalation_every"),
+        Some("multiply") => {
+            vec![Bounding { value: Value::Count(u64::from(hard::LADDER_MULTIPLY)), place: None, key: path.clone() }]
+        }
+        Some("gate") => {
+            let metric = effective.text_at(&path.parent().child("metric"));
+            let floor = floors_of(metric).iter().find(|(name, _)| *name == path.last());
+            floor.map(|(_, floor)| table("floors", floor)).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What a gate measures, over no less than the floors say.
+fn gate_floors(effective: &Effective, gate: &KeyPath, found: &mut Diagnostics) {
+    for (name, floor) in floors_of(effective.text_at(&gate.child("metric"))) {
         let path = gate.child(name);
         if effective.entry(&path).is_some() {
             above_floor(effective, &path, floor, found);

@@ -23,6 +23,8 @@ pub struct Effective {
     schema: &'static Schema,
     /// Lowest first; the first one holds the compiled defaults.
     layers: Vec<Arc<Layer>>,
+    /// What each layer keeps to itself.
+    hidden: Vec<Vec<KeyPath>>,
     entries: BTreeMap<KeyPath, Entry>,
     tables: BTreeSet<KeyPath>,
 }
@@ -109,7 +111,9 @@ impl Effective {
                 table = table.parent();
             }
         }
-        let mut effective = Self { schema, layers, entries, tables };
+        let hidden = |layer: &Arc<Layer>| layer.written.keys().filter(|path| hides(layer, path)).cloned().collect();
+        let hidden = layers.iter().map(hidden).collect();
+        let mut effective = Self { schema, layers, hidden, entries, tables };
         effective.fill_defaults();
         effective
     }
@@ -245,6 +249,13 @@ impl Effective {
     #[must_use]
     pub fn layer_of(&self, entry: &Entry) -> &Layer {
         &self.layers[entry.layer]
+    }
+
+    /// Everything said about a key, the winner first; what a parent keeps to itself is not among it.
+    pub fn chain(&self, path: &KeyPath) -> impl Iterator<Item = (&Layer, &Written)> {
+        let layers = self.layers.iter().zip(&self.hidden).rev();
+        let open = layers.filter(|(_, hidden)| !hidden.contains(path));
+        open.filter_map(|(layer, _)| Some((&**layer, layer.written.get(path)?)))
     }
 
     /// What was written at `path` by the layer that won. `None` for defaults.

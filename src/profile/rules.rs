@@ -22,6 +22,48 @@ const LIVE_HOSTS: [&str; 6] = [
 /// Hosts that take orders and no money.
 const PRACTICE_HOSTS: [&str; 2] = ["https://testnet.binance.vision", "https://demo-api.binance.com"];
 
+/// How layers become one document, for a person: each rule is held by the code of this room and told by `explain --rules`.
+pub const MERGE_RULES: &[(&str, &str)] = &[
+    (
+        "Layers, lowest first",
+        "Compiled defaults, the root profile, each child of the chain, variables TIDEGATE__TABLE__KEY of the environment, --set, --paper. \
+         The highest that says anything about a key wins, and `explain KEY` lists those that lost.",
+    ),
+    (
+        "Chain",
+        "A profile inherits from at most one parent, a file of the same folder. A chain holds at most three profiles and no circle; an \
+         abstract profile cannot be picked.",
+    ),
+    (
+        "[caps] and [floors]",
+        "Along the chain a cap may only sink and a floor only rise; a looser one is an error. Hard caps are compiled in and bound them all.",
+    ),
+    (
+        "[limits]",
+        "The child wins, and then every limit is held against the tightest cap: above it is an error, never clamped in silence.",
+    ),
+    ("[profile]", "Not inherited, except pipeline."),
+    (
+        "Everything else",
+        "Tables merge key by key, the child wins. A list is replaced whole. A table stays a table and a value a value. Entries that people \
+         name carry order = N; enabled = false removes one.",
+    ),
+    ("Sealed keys", "Only the abstract root may write risk.on_unresolved, risk.drawdown_basis and preflight.require_all."),
+    (
+        "Environment",
+        "Never sets limits, caps, floors, risk, escalation, nor anything of [profile] except pipeline: such a variable is ignored and told.",
+    ),
+    (
+        "--set",
+        "Changes any key of a paper profile under the same bounds. On a live profile it changes nothing in limits, caps, floors, risk and \
+         escalation, and never mode, except to paper.",
+    ),
+    (
+        "Secrets",
+        "References only (env:, file:, keyring:); a literal is an error. They are looked up when they are used, never merged.",
+    ),
+];
+
 /// Runs every rule.
 pub fn check(effective: &Effective, overrides: &Overrides, found: &mut Diagnostics) {
     drawdown_order(effective, found);

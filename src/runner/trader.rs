@@ -71,6 +71,12 @@ impl TraderState {
         self.desk.halt()
     }
 
+    /// The end of a pause. It may lie behind.
+    #[must_use]
+    pub const fn paused_until(&self) -> Option<Time> {
+        self.desk.paused_until()
+    }
+
     /// Clears halt and pause: a person's word.
     pub fn resume(&mut self) {
         self.desk.resume();

@@ -9,6 +9,7 @@ mod chains;
 mod diagnostics;
 mod diff;
 mod documents;
+mod explain;
 mod ingest;
 mod lake;
 mod mangled;

@@ -64,6 +64,12 @@ impl DeskState {
         self.guard.standing_halt()
     }
 
+    /// The end of a pause. It may lie behind.
+    #[must_use]
+    pub const fn paused_until(&self) -> Option<Time> {
+        self.guard.paused_until()
+    }
+
     /// Clears halt and pause: a person's word.
     pub fn resume(&mut self) {
         self.guard.resume();
