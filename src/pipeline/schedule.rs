@@ -133,12 +133,19 @@ fn keys_of_one_timing(effective: &Effective, found: &mut Diagnostics) {
         None => (WALL_CLOCK.to_vec(), "without cron or at".to_owned(), "it belongs to a wall-clock schedule"),
     };
     let days = (by_clock == Some("cron")).then_some("days");
-    for name in foreign.into_iter().chain(days).filter(|name| effective.is_written(&key(name))) {
+    for name in foreign.into_iter().chain(days).filter(|name| says_something(effective, &key(name))) {
         let error =
             Diagnostic::error("misplaced-key", format!("{name} has no meaning {why}")).at(effective.key_place(&key(name)));
         let fix = if name == "days" { "the pattern's last field names the weekdays" } else { fix };
         found.push(error.label("not used").key(&key(name)).hint(format!("remove it; {fix}")));
     }
+}
+
+/// Is the key written, and not as what holds anyway? `config` writes down every default.
+fn says_something(effective: &Effective, path: &KeyPath) -> bool {
+    let value = effective.entry(path).and_then(|entry| entry.value.as_ref());
+    let default = effective.schema().find(path).and_then(|row| row.key.kind.check_text(row.key.default).ok());
+    effective.is_written(path) && value != default.as_ref()
 }
 
 fn readable(effective: &Effective, found: &mut Diagnostics) {

@@ -104,7 +104,7 @@ fn winner<'a>(files: &'a [(String, BTreeMap<Vec<String>, String>)], path: &[Stri
     let holds = |(at, (_, leaves)): &(usize, &(String, BTreeMap<Vec<String>, String>))| {
         leaves.contains_key(path) && (!head || *at == picked)
     };
-    files.iter().enumerate().filter(holds).next_back().map(|(_, (name, _))| name.as_str())
+    files.iter().enumerate().rfind(holds).map(|(_, (name, _))| name.as_str())
 }
 
 /// PROFILE-2: the origin that is told is the one that the files, the environment and the command line give.
