@@ -18,6 +18,7 @@ pub mod direction;
 pub mod documents;
 pub mod effect;
 pub mod fault;
+pub mod json_schema;
 pub mod keys;
 pub mod kind;
 mod ladder;
