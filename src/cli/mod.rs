@@ -19,6 +19,7 @@ mod replay;
 mod resume;
 mod run;
 mod schedule;
+mod schema;
 pub mod select;
 pub mod summary;
 pub mod table;
@@ -87,6 +88,7 @@ enum Verb {
     Explain(explain::Explain),
     Diff(diff::Diff),
     Schedule(schedule::ScheduleArgs),
+    Schema(schema::Schema),
     /// Take bars into the lake, check them, list them.
     Data(data::DataArgs),
 }
@@ -157,6 +159,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(verb) => verb.run(&context),
         Verb::Diff(verb) => verb.run(&context),
         Verb::Schedule(args) => schedule::run(&args, &context),
+        Verb::Schema(verb) => verb.run(&context),
         Verb::Data(args) => data::run(&args, &context),
     };
     match end {

@@ -17,6 +17,7 @@ mod project;
 mod python;
 mod readers;
 mod running;
+mod schema;
 mod shared;
 mod tidy;
 mod truth;

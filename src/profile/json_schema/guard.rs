@@ -41,7 +41,8 @@ pub fn rules(schema: &Schema) -> Rules {
         match groups.iter_mut().find(same) {
             Some(group) => group.keys.push(guarded),
             None => {
-                let holds_unsaid = schema.rows.iter().any(|row| row.key.path == only.key && only.words.contains(&row.key.default));
+                let holds_unsaid =
+                    schema.rows.iter().any(|row| row.key.path == only.key && only.words.contains(&row.key.default));
                 groups.push(Group { table, decides, only, holds_unsaid, keys: vec![guarded] });
             }
         }
@@ -58,7 +59,8 @@ impl Group {
     fn rule(&self) -> Json {
         let words = json!({ "enum": self.only.words });
         let condition = nested(&[(self.decides.clone(), words)], &|_| !self.holds_unsaid);
-        let required: Vec<_> = self.keys.iter().filter(|(_, required)| *required).map(|(key, _)| (key.clone(), json!(true))).collect();
+        let required: Vec<_> =
+            self.keys.iter().filter(|(_, required)| *required).map(|(key, _)| (key.clone(), json!(true))).collect();
         let forbidden: Vec<_> = self.keys.iter().map(|(key, _)| (key.clone(), json!(false))).collect();
         let mut rule = json!({ "if": condition, "else": nested(&forbidden, &|_| false) });
         if !required.is_empty() {

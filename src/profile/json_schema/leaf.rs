@@ -36,9 +36,9 @@ pub fn shape(kind: Kind) -> Json {
         Kind::Text => text(r"\S"),
         Kind::Name => name(),
         Kind::Word(words) => word(words),
-        Kind::Texts => list(json!({ "type": "string" })),
-        Kind::Names => list(name()),
-        Kind::WordList(words) => list(word(words)),
+        Kind::Texts => list(&json!({ "type": "string" })),
+        Kind::Names => list(&name()),
+        Kind::WordList(words) => list(&word(words)),
         Kind::Symbols => json!({ "type": "array", "items": text(SYMBOL_PATTERN), "uniqueItems": true }),
         Kind::Secret => text(SECRET_PATTERN),
         Kind::BarAge => text(&format!("^(?:[0-9]*[1-9][0-9]* bars?|{})$", span_pattern())),
@@ -59,7 +59,7 @@ fn word(words: &Words) -> Json {
     json!({ "type": "string", "enum": words.known })
 }
 
-fn list(items: Json) -> Json {
+fn list(items: &Json) -> Json {
     json!({ "type": "array", "items": items })
 }
 
@@ -144,7 +144,9 @@ fn unit(kind: Kind) -> Option<String> {
         Kind::Count(min, max) => return Some(format!("A whole number from {min} to {max}.")),
         Kind::Float(min, max) => return Some(format!("A number from {min} to {max}.")),
         Kind::Name | Kind::Names => "Names are lower case with dashes.",
-        Kind::Bool | Kind::Interval | Kind::Text | Kind::Word(_) | Kind::Texts | Kind::WordList(_) | Kind::Settings => return None,
+        Kind::Bool | Kind::Interval | Kind::Text | Kind::Word(_) | Kind::Texts | Kind::WordList(_) | Kind::Settings => {
+            return None;
+        }
     };
     Some(told.to_owned())
 }

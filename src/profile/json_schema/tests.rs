@@ -87,20 +87,111 @@ fn one(kind: Kind, text: &str) -> Raw {
 
 /// Texts around each border of the language.
 const TEXTS: [&str; 92] = [
-    "", " ", "0", "-0", "-0.0", "-0.", "-1", "-0.1", "+1", "1", "01", "1.", ".5", "0.25", "1.10", "1e3", "1_000", "0x10", "50 USDT",
-    " 1", "1 ", "1\n", "1.2.3", "NaN", "inf", "0.12345678", "0.123456789", "0.1234567890", "0.12345678901", "0.123456789012345678",
-    "0.1234567890123456789", "0.100000000000000000000", "0s", "00s", "1s", "007s", "500ms", "5m", "24h", "7d", "2w", "1us", "1M",
-    "7 d", "1.5h", "-1s", "+1s", "s", "d7", "1S", "1h30m", "day", "days", "Day", "0 bars", "2 bars", "1 bar", "2bars", "+2 bars",
-    "-2 bars", "2  bars", "02 bars", "2 Bars", "name", "my-name", "my_name", "-name", "name-", "a--b", "9", "Name", "é", "red",
-    "green", "Red", "red ", "BTC/USDT", "BTC-USDT", "btc/usdt", "BTC/", "/USDT", "BTC/USDT/X", "1INCH/USDT", "env:A", "env:_a9",
-    "env:9A", "env:A-B", "file:", "file:x\ny", "keyring:a/b", "keyring:/b", "hunter2",
+    "",
+    " ",
+    "0",
+    "-0",
+    "-0.0",
+    "-0.",
+    "-1",
+    "-0.1",
+    "+1",
+    "1",
+    "01",
+    "1.",
+    ".5",
+    "0.25",
+    "1.10",
+    "1e3",
+    "1_000",
+    "0x10",
+    "50 USDT",
+    " 1",
+    "1 ",
+    "1\n",
+    "1.2.3",
+    "NaN",
+    "inf",
+    "0.12345678",
+    "0.123456789",
+    "0.1234567890",
+    "0.12345678901",
+    "0.123456789012345678",
+    "0.1234567890123456789",
+    "0.100000000000000000000",
+    "0s",
+    "00s",
+    "1s",
+    "007s",
+    "500ms",
+    "5m",
+    "24h",
+    "7d",
+    "2w",
+    "1us",
+    "1M",
+    "7 d",
+    "1.5h",
+    "-1s",
+    "+1s",
+    "s",
+    "d7",
+    "1S",
+    "1h30m",
+    "day",
+    "days",
+    "Day",
+    "0 bars",
+    "2 bars",
+    "1 bar",
+    "2bars",
+    "+2 bars",
+    "-2 bars",
+    "2  bars",
+    "02 bars",
+    "2 Bars",
+    "name",
+    "my-name",
+    "my_name",
+    "-name",
+    "name-",
+    "a--b",
+    "9",
+    "Name",
+    "é",
+    "red",
+    "green",
+    "Red",
+    "red ",
+    "BTC/USDT",
+    "BTC-USDT",
+    "btc/usdt",
+    "BTC/",
+    "/USDT",
+    "BTC/USDT/X",
+    "1INCH/USDT",
+    "env:A",
+    "env:_a9",
+    "env:9A",
+    "env:A-B",
+    "file:",
+    "file:x\ny",
+    "keyring:a/b",
+    "keyring:/b",
+    "hunter2",
 ];
 
 #[test]
 fn every_pattern_agrees_with_the_parser_at_each_border() {
     for kind in OF_TEXT {
         let validator = validator(&shape(kind));
-        let long = ["9".repeat(400), "a".repeat(64), "a".repeat(65), format!("{}/USDT", "A".repeat(20)), format!("{}/USDT", "A".repeat(21))];
+        let long = [
+            "9".repeat(400),
+            "a".repeat(64),
+            "a".repeat(65),
+            format!("{}/USDT", "A".repeat(20)),
+            format!("{}/USDT", "A".repeat(21)),
+        ];
         for candidate in TEXTS.into_iter().chain(long.iter().map(String::as_str)) {
             agrees(kind, &validator, &one(kind, candidate)).unwrap();
         }
@@ -178,7 +269,8 @@ static KEYS: [Key; 8] = [
 ];
 
 fn toml(text: &str) -> Json {
-    serde_json::to_value(toml::from_str::<toml::Table>(text).expect("a test writes TOML right")).expect("TOML without dates is JSON")
+    serde_json::to_value(toml::from_str::<toml::Table>(text).expect("a test writes TOML right"))
+        .expect("TOML without dates is JSON")
 }
 
 #[test]
@@ -235,7 +327,9 @@ fn a_key_says_all_that_is_known_of_it() {
                 there. Default: \"50\".";
     assert_eq!((&r#box["size"]["description"], &r#box["size"]["default"]), (&json!(size), &json!("50")));
     let depth = r#box["lid"]["properties"]["depth"]["description"].as_str().unwrap();
-    assert!(depth.ends_with("Required with form = \"green\", and only there. Not in effect yet: checked, and nothing acts on it."));
+    assert!(
+        depth.ends_with("Required with form = \"green\", and only there. Not in effect yet: checked, and nothing acts on it.")
+    );
     assert_eq!(r#box["kind"]["description"], json!("Its colour. Required. Not in effect yet: \"green\"."));
     assert_eq!(document["properties"]["row"]["items"]["properties"]["name"]["anyOf"][0]["default"], json!(["a", "b"]));
 }
