@@ -18,8 +18,8 @@ use crate::store::disk::Disk;
 /// Print the JSON Schema (draft 7) of a kind of document: every key with its meaning, type, range and default.
 ///
 /// An editor that reads the first line of a document, `#:schema ../schema/profile.json`, completes its keys, shows their meanings
-/// and marks what is wrong while it is written. The schema refuses nothing that `tidegate check` takes, and says less: what
-/// several keys or files mean together only `check` knows.
+/// and marks what is wrong while it is written. The schema refuses no document that `tidegate check` takes as it stands, and
+/// says less: what several keys or files mean together only `check` knows.
 #[derive(Debug, Args)]
 pub struct Schema {
     /// The kind of document; without one, the kinds are listed.
