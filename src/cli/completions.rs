@@ -163,6 +163,26 @@ mod tests {
     }
 
     #[test]
+    fn every_argument_that_takes_a_name_offers_names() {
+        let mut command = Cli::command();
+        command.build();
+        let mut waiting: Vec<&Command> = vec![&command];
+        let mut seen = 0;
+        while let Some(verb) = waiting.pop() {
+            waiting.extend(verb.get_subcommands());
+            for argument in verb.get_arguments() {
+                let is_named = |name: &str| ["PROFILE", "PIPELINE", "A", "B", "KEY", "KEY=VALUE"].contains(&name);
+                if argument.get_value_names().is_some_and(|names| names.iter().any(|name| is_named(name))) {
+                    seen += 1;
+                    let offers = argument.get::<engine::ArgValueCandidates>().is_some();
+                    assert!(offers, "{} {}: add = names::…", verb.get_name(), argument.get_id());
+                }
+            }
+        }
+        assert!(seen > 10, "{seen} arguments: the walk is broken");
+    }
+
+    #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }

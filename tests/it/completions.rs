@@ -85,6 +85,7 @@ fn bash_completes_the_names_of_the_folder() {
         (vec!["tidegate", "check", "--profile", "="], vec!["broken", "canary"]),
         (vec!["tidegate", "check", "--profile", "=", "c"], vec!["canary"]),
         (vec!["tidegate", "check", "--pipeline", ""], vec!["demo", "trend"]),
+        (vec!["tidegate", "diff", "canary", ""], vec!["broken", "canary"]),
         (vec!["tidegate", "test", ""], vec!["gap"]),
         (vec!["tidegate", "--root", other, "run", ""], vec!["elsewhere"]),
         (vec!["tidegate", "--root", "=", other, "run", ""], vec!["elsewhere"]),
