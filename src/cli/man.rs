@@ -19,7 +19,7 @@ use crate::telemetry::logging;
 /// Print the manual page; with --out, write it and one page for each verb.
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Write the pages into this folder, tidegate.1 and tidegate-<verb>.1: read one with man -l, or put them in a man1 folder of
+    /// Write the pages into this folder, tidegate.1 and tidegate-VERB.1: read one with man -l, or put them in a man1 folder of
     /// MANPATH.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

@@ -25,7 +25,7 @@ pub struct Schema {
     /// The kind of document; without one, the kinds are listed.
     #[arg(value_name = "KIND")]
     kind: Option<Document>,
-    /// Write <KIND>.json into this folder, all of them when no kind is named.
+    /// Write KIND.json into this folder, all of them when no kind is named.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
