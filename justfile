@@ -29,6 +29,10 @@ golden:
     cargo run -- test --accept
     git diff --stat -- tests/cases
 
+# Make the JSON Schemas again.
+schema:
+    cargo run -- schema --out schema
+
 # Make data/sample and its manifest again.
 sample:
     cargo run --release -- data sample

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::Context;
 use super::exit::{Exit, Failure};
+use super::names;
 use super::output::{BOLD, DIM, GREEN, RED, Report, YELLOW};
 use super::select::environment;
 use crate::domain::Money;
@@ -28,10 +29,10 @@ use crate::store::glance::Glance;
 #[derive(Debug, Args)]
 pub struct Diff {
     /// The profile to start from.
-    #[arg(value_name = "A")]
+    #[arg(value_name = "A", add = names::profiles())]
     before: String,
     /// The profile to end at [default: A as it stands, against what A last ran with].
-    #[arg(value_name = "B")]
+    #[arg(value_name = "B", add = names::profiles())]
     after: Option<String>,
     /// List neutral changes too, and every key of an entry that came or went.
     #[arg(long)]

@@ -32,6 +32,41 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Every way to end, by its code.
+    pub const ALL: [Self; 12] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::Configuration,
+        Self::CheckFailed,
+        Self::GateHolds,
+        Self::Refused,
+        Self::PlanVoid,
+        Self::Locked,
+        Self::Halted,
+        Self::PositionsOpen,
+        Self::Interrupted,
+    ];
+
+    /// What the code says, as a sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "Done.",
+            Self::Failed => "The work failed.",
+            Self::Usage => "The command line is wrong.",
+            Self::Configuration => "A profile, a pipeline or a case is wrong.",
+            Self::CheckFailed => "A check or test failed: no go, golden mismatch, broken data contract.",
+            Self::GateHolds => "An escalation gate holds.",
+            Self::Refused => "Refused by a cap, a sealed key or a latch.",
+            Self::PlanVoid => "A plan is stale, expired, used or voided.",
+            Self::Locked => "Another instance holds the lock.",
+            Self::Halted => "Trading was halted while running.",
+            Self::PositionsOpen => "A rollback is incomplete: positions may be open.",
+            Self::Interrupted => "Interrupted; what was finished is recorded.",
+        }
+    }
+
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::Context;
 use super::config::origin_of;
 use super::exit::{Exit, Failure};
+use super::names;
 use super::output::{BOLD, DIM, Report};
 use super::select::{Select, Selected};
 use super::state::State;
@@ -27,7 +28,7 @@ use crate::profile::{KeyPath, keys};
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The key, like limits.max_notional_per_order; or a table, for all its keys.
-    #[arg(value_name = "KEY", required_unless_present_any = ["all", "rules"])]
+    #[arg(value_name = "KEY", required_unless_present_any = ["all", "rules"], add = names::key_paths())]
     key: Option<String>,
     /// Explain every key of the profile and its pipeline.
     #[arg(long, conflicts_with = "key")]

@@ -9,18 +9,22 @@
 
 mod alerting;
 mod check;
+mod completions;
 mod config;
 mod data;
 mod diff;
 pub mod exit;
 mod explain;
+mod man;
+mod names;
 pub mod output;
 mod replay;
 mod resume;
 mod run;
 mod schedule;
-mod state;
+mod schema;
 pub mod select;
+mod state;
 pub mod summary;
 pub mod table;
 mod test;
@@ -30,7 +34,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::domain::Time;
@@ -60,7 +64,7 @@ pub struct Global {
     #[arg(long, global = true, value_enum, default_value_t = ColorWhen::Auto, value_name = "WHEN")]
     color: ColorWhen,
     /// The project's folder: where profiles/, pipelines/ and data/ are.
-    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    #[arg(long, global = true, default_value = ".", value_name = "DIR", value_hint = ValueHint::DirPath)]
     root: PathBuf,
     /// Ask nothing: what would need an answer fails instead.
     #[arg(long, global = true)]
@@ -88,6 +92,9 @@ enum Verb {
     Explain(explain::Explain),
     Diff(diff::Diff),
     Schedule(schedule::ScheduleArgs),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
+    Man(man::Man),
     /// Take bars into the lake, check them, list them.
     Data(data::DataArgs),
 }
@@ -135,6 +142,9 @@ fn start_logging(context: &Context) -> Result<(), logging::LoggingError> {
 /// Parses the command line, runs the verb, and turns its end into an exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = completions::answer() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -158,6 +168,9 @@ pub fn main() -> ExitCode {
         Verb::Explain(verb) => verb.run(&context),
         Verb::Diff(verb) => verb.run(&context),
         Verb::Schedule(args) => schedule::run(&args, &context),
+        Verb::Schema(verb) => verb.run(&context),
+        Verb::Completions(verb) => verb.run(&context),
+        Verb::Man(verb) => verb.run(&context),
         Verb::Data(args) => data::run(&args, &context),
     };
     match end {

@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::Context;
 use super::exit::{Exit, Failure};
+use super::names;
 use super::output::Report;
 use super::select::Select;
 use super::summary::Told;
@@ -27,7 +28,7 @@ use crate::telemetry::record::Records;
 #[derive(Debug, Args)]
 pub struct Replay {
     /// The pipeline: the name of a file in pipelines/, without .toml [default: the one the profile names].
-    #[arg(value_name = "PIPELINE")]
+    #[arg(value_name = "PIPELINE", add = names::pipelines())]
     name: Option<String>,
     #[command(flatten)]
     select: Select,

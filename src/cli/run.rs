@@ -7,6 +7,7 @@ use serde_json::json;
 use super::Context;
 use super::alerting::Alerting;
 use super::exit::{Exit, Failure};
+use super::names;
 use super::output::Report;
 use super::select::Select;
 use super::summary::Told;
@@ -29,7 +30,7 @@ use crate::telemetry::record::Notice;
 #[derive(Debug, Args)]
 pub struct Run {
     /// The pipeline: the name of a file in pipelines/, without .toml [default: the one the profile names].
-    #[arg(value_name = "PIPELINE")]
+    #[arg(value_name = "PIPELINE", add = names::pipelines())]
     name: Option<String>,
     #[command(flatten)]
     select: Select,

@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::Context;
 use super::exit::{Exit, Failure};
+use super::names;
 use super::output::print_err;
 use crate::pipeline::{self, Plan};
 use crate::profile::render::{self, Paint};
@@ -14,13 +15,13 @@ use crate::profile::{Diagnostic, Diagnostics, Documents, Environment, Folder, Ov
 #[derive(Debug, Clone, Args)]
 pub struct Select {
     /// The profile: the name of a file in profiles/, without .toml.
-    #[arg(short, long, value_name = "PROFILE")]
+    #[arg(short, long, value_name = "PROFILE", add = names::profiles())]
     pub profile: Option<String>,
     /// The pipeline: the name of a file in pipelines/ [default: the one the profile names].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = names::pipelines())]
     pub pipeline: Option<String>,
     /// Set one value over the documents, like stage.model.params.fast=5. A live profile's limits stay as they are written.
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", add = names::settings())]
     pub set: Vec<String>,
     /// Trade on the paper venue, whatever the profile says.
     #[arg(long)]

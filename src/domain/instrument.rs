@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::money::{Money, Price, Qty};
 
 /// The longest name of one currency; longer is a mistake, not a coin.
-const CURRENCY_LEN_MAX: usize = 20;
+pub const CURRENCY_LEN_MAX: usize = 20;
 
 /// A pair of currencies, `BASE/QUOTE`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -220,6 +220,11 @@ impl Span {
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }
+
+    /// The units that a length of time may be written in, largest first.
+    pub fn units() -> impl Iterator<Item = &'static str> {
+        UNITS.iter().map(|(name, _)| *name)
+    }
 }
 
 /// Units a [`Span`] may be written in, largest first.

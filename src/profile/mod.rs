@@ -19,6 +19,7 @@ pub mod documents;
 pub mod effect;
 pub mod explained;
 pub mod fault;
+pub mod json_schema;
 pub mod keys;
 pub mod kind;
 mod ladder;

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::value::Value;
 
 /// A whole of basis points.
-const BPS_MAX: i64 = 10_000;
+pub(super) const BPS_MAX: i64 = 10_000;
 
 pub(super) fn count(n: i64, min: u64, max: u64) -> Result<Value, Box<Fault>> {
     match u64::try_from(n) {
@@ -139,8 +139,10 @@ pub(super) fn span(text: &str, zero: bool) -> Result<Span, Box<Fault>> {
 
 pub(super) fn bar_age(text: &str) -> Result<Value, Box<Fault>> {
     let bars = text.strip_suffix(" bars").or_else(|| text.strip_suffix(" bar"));
-    match bars.map(str::parse::<u32>) {
-        Some(Ok(n)) if n > 0 => Ok(Value::BarAge(BarAge::Bars(n))),
+    // The parser of numbers would take a plus sign; a span does not, and nobody means anything by it.
+    let digits = |text: &str| text.parse::<u32>().ok().filter(|_| text.starts_with(|c: char| c.is_ascii_digit()));
+    match bars.map(digits) {
+        Some(Some(n)) if n > 0 => Ok(Value::BarAge(BarAge::Bars(n))),
         Some(_) => {
             let hint = "write it like \"2 bars\"";
             Err(Fault::new("bad-time", format!("\"{text}\" is not a number of bars"), "not an age", hint))

@@ -117,7 +117,9 @@ impl Only {
     }
 }
 
-fn is_wild(pattern: &str) -> bool {
+/// Does the pattern stand for any name?
+#[must_use]
+pub fn is_wild(pattern: &str) -> bool {
     matches!(pattern, NAME | SYMBOL | ITEM | ANY)
 }
 

@@ -70,11 +70,14 @@ pub(super) fn not_empty(text: &str) -> Result<Value, Box<Fault>> {
     Ok(Value::Text(text.to_owned()))
 }
 
+/// A longer name is a slip, and file systems would begin to mind.
+pub const NAME_LEN_MAX: usize = 64;
+
 /// Is it a name as people give them: kebab-case?
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     let part = |p: &str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    text.len() <= 64 && text.split('-').all(part)
+    text.len() <= NAME_LEN_MAX && text.split('-').all(part)
 }
 
 pub(super) fn name(text: &str) -> Result<String, Box<Fault>> {

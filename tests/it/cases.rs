@@ -323,5 +323,5 @@ fn a_link_out_of_the_case_is_refused() {
     fs::remove_file(project.case(SMALL, "bars.csv")).unwrap();
     std::os::unix::fs::symlink(Path::new(OURS).join("tests/cases").join(SMALL).join("bars.csv"), project.case(SMALL, "bars.csv"))
         .unwrap();
-    assert_eq!(findings(&project, SMALL), ["path-outside-case 9"]);
+    assert_eq!(findings(&project, SMALL), ["path-outside-case 10"]);
 }

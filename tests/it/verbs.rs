@@ -71,14 +71,15 @@ fn a_value_names_its_origin_its_bounds_and_who_lost() {
 limits.max_notional_per_order = 50 USDT          effective now, mode live
 
   means    The notional of one order that adds exposure.
-  set by   profiles/production.toml:10
-  bounded  500    profiles/production.toml:6
-           1000   profiles/base.toml:10       looser
+  set by   profiles/production.toml:11
+  bounded  500    profiles/production.toml:7
+           1000   profiles/base.toml:11       looser
            10000  the hard cap                looser
-  chain    \"50\"  profiles/production.toml:10
-           \"0\"   profiles/base.toml:26        overridden
+  chain    \"50\"  profiles/production.toml:11
+           \"0\"   profiles/base.toml:27        overridden
            \"0\"   default                      overridden
   ignored  TIDEGATE__LIMITS__MAX_NOTIONAL_PER_ORDER in the environment: env never sets limits
+  ladder   step 0 of 4: 50 -> 100 -> 200 -> 400 -> 500
   wants    money as a decimal string
 ";
     assert_eq!(out, expected);
@@ -93,13 +94,13 @@ fn every_layer_can_be_the_origin() {
         line.expect("an origin").to_owned()
     };
     assert_eq!(origin(&["profile.schema", "-p", "canary"], &[]), "default");
-    assert_eq!(origin(&["storage.runs", "-p", "canary"], &[]), "profiles/base.toml:61");
-    assert_eq!(origin(&["limits.max_total_notional", "-p", "canary"], &[]), "profiles/canary.toml:8");
+    assert_eq!(origin(&["storage.runs", "-p", "canary"], &[]), "profiles/base.toml:62");
+    assert_eq!(origin(&["limits.max_total_notional", "-p", "canary"], &[]), "profiles/canary.toml:9");
     let runs = [("TIDEGATE__STORAGE__RUNS", "x")];
     assert_eq!(origin(&["storage.runs", "-p", "canary"], &runs), "environment TIDEGATE__STORAGE__RUNS=x");
     assert_eq!(origin(&["storage.runs", "-p", "canary", "--set", "storage.runs=y"], &runs), "--set storage.runs=y");
     assert_eq!(origin(&["profile.mode", "-p", "canary", "--paper"], &[]), "--paper");
-    assert_eq!(origin(&["stage.model.params.fast", "-p", "canary"], &[]), "pipelines/trend.toml:30");
+    assert_eq!(origin(&["stage.model.params.fast", "-p", "canary"], &[]), "pipelines/trend.toml:31");
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn a_program_reads_the_same_facts() {
     assert_eq!(report["schema"], "tidegate/explain/1");
     assert_eq!(report["data"]["value"], 0.03);
     assert_eq!(report["data"]["origin"]["file"], "profiles/canary.toml");
-    assert_eq!(report["data"]["origin"]["line"], 10);
+    assert_eq!(report["data"]["origin"]["line"], 11);
     assert_eq!(report["data"]["bounds"][0]["value"], 0.05);
     let report = json(&["config", "-p", "canary"]);
     assert_eq!(report["data"]["profile"]["limits.max_total_notional"]["value"], "200");

@@ -27,7 +27,7 @@ use review::Reviewed;
 #[command(after_long_help = help())]
 pub struct Test {
     /// Cases to run, folders of tests/cases/; all when none is named.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = crate::cli::names::cases())]
     names: Vec<String>,
     /// Show each change and ask whether it becomes the golden.
     #[arg(long, conflicts_with = "accept")]

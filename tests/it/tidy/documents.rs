@@ -142,7 +142,8 @@ fn the_readme_shows_what_its_commands_print() {
         }
     }
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    for line in ["run demo -p canary --paper", "explain limits.max_total_notional -p canary"] {
+    let lines = ["run demo -p canary --paper", "explain limits.max_total_notional -p canary", "diff canary production"];
+    for line in lines {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(line.split(' ')).current_dir(project.path()).env_clear();
         let printed = String::from_utf8(command.output().unwrap().stdout).unwrap();
