@@ -104,3 +104,71 @@ fn no_message_is_wider_than_a_terminal() {
         }
     }
 }
+
+/// The text of a case's document, its own before the common one.
+fn document(case: &Path, file: &str) -> Option<String> {
+    [case, &cases().join("_common")]
+        .iter()
+        .find_map(|root| fs::read(root.join(file)).ok())
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Does the place of a finding lie where a reader would look for its key? Worked out from the text alone: at the key itself, at the
+/// value behind it, or at the header of a table on the way to it.
+fn lies_at(text: &str, line: usize, column: usize, key: &str) -> bool {
+    let parts = key.split('"').enumerate();
+    let names: Vec<&str> = parts
+        .flat_map(|(at, part)| if at % 2 == 1 { vec![part] } else { part.split('.').collect() })
+        .filter(|name| !name.is_empty())
+        .collect();
+    let line = text.lines().nth(line - 1).unwrap_or_default();
+    let at = line.char_indices().nth(column - 1).map_or(line.len(), |(at, _)| at);
+    let (before, here) = line.split_at(at);
+    let here = here.trim_start_matches(['"', '\'', '[']);
+    let is_name = |name: &str| {
+        here.strip_prefix(name).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-'))
+    };
+    let last = names.last().copied().unwrap_or_default();
+    // Behind `last =`, be it alone, in an inline table or inside a list.
+    let value_of = |name: &str| {
+        before.rfind(name).is_some_and(|start| {
+            let between = before[start + name.len()..].trim_matches(['"', '\'']).trim_start();
+            between.starts_with('=') && !between.contains('}')
+        })
+    };
+    is_name(last) || value_of(last) || (line.trim_start().starts_with('[') && names.iter().any(|name| is_name(name)))
+}
+
+#[test]
+fn every_finding_lies_at_its_line_and_column() {
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for case in fs::read_dir(cases()).expect("cases").map(|entry| entry.expect("a case").path()) {
+        if case.ends_with("_common") {
+            continue;
+        }
+        let root = prepare(&case);
+        let output = command(&case, root.path()).arg("--json").output().expect("the program runs");
+        let document_of: serde_json::Value = serde_json::from_slice(&output.stdout).expect("--json prints one document");
+        for found in document_of["data"]["diagnostics"].as_array().expect("a list of findings") {
+            let (Some(file), Some(line), Some(column)) =
+                (found["file"].as_str(), found["line"].as_u64(), found["column"].as_u64())
+            else {
+                continue;
+            };
+            let (Some(key), Some(text)) = (found["key"].as_str(), document(&case, file)) else { continue };
+            // What is missing has no place of its own.
+            if ["missing-key", "no-gate", "missing-stage"].contains(&found["code"].as_str().unwrap_or_default()) {
+                continue;
+            }
+            // A default that does not fit is blamed on what chose it.
+            let key = if key == "venue.binance.base_url" && !text.contains("base_url") { "stages.oms.venue" } else { key };
+            checked += 1;
+            if !lies_at(&text, line as usize, column as usize, key) {
+                let shown = text.lines().nth(line as usize - 1).unwrap_or_default();
+                wrong.push(format!("{}: {file}:{line}:{column} {key}: {shown}", case.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(checked > 100, "only {checked} findings have a place");
+}
