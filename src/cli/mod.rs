@@ -15,6 +15,7 @@ mod data;
 mod diff;
 pub mod exit;
 mod explain;
+mod init;
 mod man;
 mod names;
 pub mod output;
@@ -83,6 +84,7 @@ pub enum ColorWhen {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Init(init::Init),
     Run(run::Run),
     Replay(replay::Replay),
     Resume(resume::Resume),
@@ -159,6 +161,7 @@ pub fn main() -> ExitCode {
         return output::print_failure(&context, &Failure::new(Exit::Usage, error)).into();
     }
     let end: Result<Exit, Failure> = match cli.verb {
+        Verb::Init(verb) => verb.run(&context),
         Verb::Run(verb) => verb.run(&context),
         Verb::Replay(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),

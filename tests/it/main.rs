@@ -12,6 +12,7 @@ mod diff;
 mod documents;
 mod explain;
 mod ingest;
+mod init;
 mod lake;
 mod mangled;
 mod manual;
