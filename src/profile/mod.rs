@@ -17,6 +17,7 @@ pub mod difference;
 pub mod direction;
 pub mod documents;
 pub mod effect;
+pub mod env_script;
 pub mod explained;
 pub mod fault;
 pub mod json_schema;

@@ -10,6 +10,7 @@ mod completions;
 mod diagnostics;
 mod diff;
 mod documents;
+mod env_script;
 mod explain;
 mod ingest;
 mod init;
