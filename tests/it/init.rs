@@ -41,7 +41,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn a_new_project_runs_and_passes_its_own_case() {
     let folder = tempfile::tempdir().unwrap();
     let (out, err) = expect(0, folder.path(), &["init"]);
-    assert!(out.starts_with("made this folder\n") && out.contains("16 files"), "{out}");
+    assert!(out.starts_with("made this folder\n") && out.contains("19 files"), "{out}");
     assert!(err.contains("next: tidegate run demo -p canary --paper") && !err.contains("cd "), "{err}");
     assert!(!folder.path().join("secrets").exists());
     let (out, _) = expect(0, folder.path(), &["run", "demo", "-p", "canary", "--paper"]);
@@ -83,15 +83,15 @@ fn the_same_command_again_changes_nothing_and_completes_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let (out, _) = expect(0, folder.path(), &["init", "--json"]);
     let report: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((&report["schema"], &report["data"]["made"]), (&"tidegate/init/1".into(), &16.into()));
+    assert_eq!((&report["schema"], &report["data"]["made"]), (&"tidegate/init/1".into(), &19.into()));
     let whole = files(folder.path());
     assert_eq!(report["data"]["files"].as_array().unwrap().len(), whole.len());
     let (out, _) = expect(0, folder.path(), &["init"]);
-    assert!(out.contains("complete: all 16 files are there, nothing was written"), "{out}");
+    assert!(out.contains("complete: all 19 files are there, nothing was written"), "{out}");
     fs::remove_file(folder.path().join("pipelines/trend.toml")).unwrap();
     fs::write(folder.path().join("profiles/.writing-4711"), "half").unwrap();
     let (out, _) = expect(0, folder.path(), &["init"]);
-    assert!(out.contains("pipelines/trend.toml") && out.contains("1 file was missing, 15 were there"), "{out}");
+    assert!(out.contains("pipelines/trend.toml") && out.contains("1 file was missing, 18 were there"), "{out}");
     fs::remove_file(folder.path().join("profiles/.writing-4711")).unwrap();
     assert_eq!(files(folder.path()), whole);
 }

@@ -94,12 +94,13 @@ impl Init {
 }
 
 /// What a person finds in the folder.
-const CONTENTS: [(&str, &str); 8] = [
+const CONTENTS: [(&str, &str); 9] = [
     ("profiles/base.toml", "grants nothing; the others inherit it"),
     ("  canary.toml", "50 per order, 200 in all"),
     ("  production.toml", "the same, and a ladder up to 500"),
     ("pipelines/demo.toml", "trend following on the sample bars, no network"),
     ("  trend.toml", "the same on a venue's bars"),
+    ("schema/", "what editors complete and mark keys by"),
     ("data/sample/", "half a year of made-up hours of two symbols"),
     ("tests/cases/", "one golden case: the canary keeps its limits"),
     (".gitignore", "data/lake, runs, secrets"),

@@ -36,8 +36,9 @@ pub fn files() -> Vec<StarterFile> {
     files.extend(embedded!("pipelines": "demo.toml", "trend.toml"));
     files.extend(embedded!("tests/cases/canary-trades-within-its-limits":
         "case.toml", "bars.csv", "signals.csv", "refusals.csv", "fills.csv"));
+    // The first line of each document names one of these.
+    files.extend(embedded!("schema": "case.json", "pipeline.json", "profile.json"));
     let text = files.into_iter().map(|(path, text)| StarterFile { path: path.to_owned(), content: text.into() });
-    // Files that the program generates stand here, each with the function that makes it.
     let made = sample::files().into_iter().map(|file| (format!("{SAMPLE}/{}", file.name), file.content));
     text.chain(made.map(|(path, content)| StarterFile { path, content })).collect()
 }
@@ -55,7 +56,7 @@ mod tests {
     #[test]
     fn every_file_is_the_shipped_one() {
         let files = files();
-        assert_eq!(files.len(), 16, "{:?}", files.iter().map(|file| &file.path).collect::<Vec<_>>());
+        assert_eq!(files.len(), 19, "{:?}", files.iter().map(|file| &file.path).collect::<Vec<_>>());
         for file in files.iter().filter(|file| file.path != ".gitignore") {
             assert!(file.content == ours(&file.path), "{}", file.path);
         }
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn every_shipped_document_is_among_them() {
         let files = files();
-        for folder in ["profiles", "pipelines", SAMPLE, CASE] {
+        for folder in ["profiles", "pipelines", "schema", SAMPLE, CASE] {
             for entry in std::fs::read_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
                 let path = format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap());
                 assert!(files.iter().any(|file| file.path == path), "{path}");
