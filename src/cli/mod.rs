@@ -15,6 +15,7 @@ mod data;
 mod diff;
 pub mod exit;
 mod explain;
+mod from_env;
 mod init;
 mod man;
 mod names;
@@ -97,6 +98,7 @@ enum Verb {
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
+    FromEnv(from_env::FromEnv),
     /// Take bars into the lake, check them, list them.
     Data(data::DataArgs),
 }
@@ -174,6 +176,7 @@ pub fn main() -> ExitCode {
         Verb::Schema(verb) => verb.run(&context),
         Verb::Completions(verb) => verb.run(&context),
         Verb::Man(verb) => verb.run(&context),
+        Verb::FromEnv(verb) => verb.run(&context),
         Verb::Data(args) => data::run(&args, &context),
     };
     match end {

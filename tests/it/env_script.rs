@@ -77,6 +77,7 @@ fn what_is_understood_means_what_bash_says() {
         "A=${X:-${Y:-7}}\n",
         "A='\\'\nB=\"\\\\\"\nC=\\'\n",
         "A=x;B=y;;C=z\n".trim_end_matches(";;C=z\n"),
+        "A=1\necho \"A is $A\" >&2\nprintf '%s' ${B:=2} >/dev/null\n",
         "A=\"\"'\nB=''\"\"'",
     ];
     for script in scripts {
@@ -116,6 +117,12 @@ fn what_depends_on_more_than_the_script_is_not_understood() {
         ("(A=1)\n", "opens parentheses"),
         ("readonly A=1\n", "is a declaration other than export"),
         ("export -n A\n", "is an export of something else"),
+        (";\n", "is no command: a shell stops here"),
+        ("A=1;;B=2\n", "is no command: a shell stops here"),
+        ("fi\n", "is no command: a shell stops here"),
+        ("echo $(date)\n", "takes a value from a command"),
+        ("echo x | sh\n", "joins commands with |"),
+        ("printf -v A 5\n", "runs printf"),
         ("RANDOM=5\n", "is an assignment to a variable of the shell itself"),
         ("A=$'x'\n", "uses $'…' quotes"),
     ];
@@ -147,6 +154,8 @@ fn a_plain_line_in_a_strange_place_is_not_believed() {
         "B=$(case x in x) echo;\nesac)\nA=2\n",
         "if true\nthen if true\nthen :\nfi\nA=2\nfi\n",
         "{ :\nA=2\n}\n",
+        ";\nA=2\n",
+        "echo )\nA=2\n",
     ];
     for text in hidden {
         let script = read(&format!("A=1\n{text}")).unwrap();

@@ -12,6 +12,7 @@ mod diff;
 mod documents;
 mod env_script;
 mod explain;
+mod from_env;
 mod ingest;
 mod init;
 mod lake;

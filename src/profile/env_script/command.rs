@@ -12,6 +12,8 @@ const OPENERS: [(&str, &str, &str); 7] = [
     ("case", "a case", "esac"),
     ("{", "a group or function", "}"),
 ];
+/// Words that stand only inside something open.
+const ENDS: [&str; 8] = ["fi", "done", "esac", "}", "then", "do", "else", "elif"];
 /// Words behind which a command begins.
 const BEFORE_COMMANDS: [&str; 10] = ["then", "do", "else", "elif", "!", "{", "time", "if", "while", "until"];
 /// Commands that set variables whose names they need not mention.
@@ -60,6 +62,11 @@ impl Word {
             _ => None,
         }
     }
+
+    /// The word without its quotes, when nothing in it is expanded.
+    fn literal(&self) -> Option<String> {
+        self.pieces.iter().map(|piece| if let Piece::Text { text, .. } = piece { Some(text.as_str()) } else { None }).collect()
+    }
 }
 
 /// Follows what opens and closes, and says what was opened. When in doubt something stays open, and what follows is not
@@ -96,6 +103,35 @@ pub(super) fn follow(open: &mut Vec<Open>, tokens: &[Token], line: usize) -> Opt
         }
     }
     opened
+}
+
+/// Does a shell refuse the line? Outside of anything open: an operator without its left side, or an end of what never began. The
+/// shell stops there.
+pub(super) fn is_broken(tokens: &[Token]) -> bool {
+    let is_control = |token: &Token| matches!(token, Token::Operator(";" | "&" | "&&" | "||" | "|" | "|&" | ";;" | ";&" | ";;&"));
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate() {
+        let is_first = at == 0 || is_control(&tokens[at - 1]);
+        match token {
+            _ if is_first && is_control(token) => return true,
+            Token::Operator(";;" | ";&" | ";;&") => return true,
+            Token::Operator("(") => depth += 1,
+            Token::Operator(")") if depth == 0 => return true,
+            Token::Operator(")") => depth -= 1,
+            Token::Word(word) if is_first && depth == 0 && word.plain().is_some_and(|text| ENDS.contains(&text)) => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Does the command print and do nothing else? `printf -v` sets a variable.
+pub(super) fn only_prints(words: &[&Word]) -> bool {
+    match words.first().and_then(|word| word.plain()) {
+        Some("echo") => true,
+        Some("printf") => words.get(1).and_then(|word| word.literal()).is_some_and(|word| !word.starts_with('-')),
+        _ => false,
+    }
 }
 
 pub(super) fn sets_anything(command: &str) -> bool {

@@ -37,7 +37,7 @@ pub struct Entry {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// Blank, a comment, an option of the shell, or an export of what is set.
+    /// Blank, a comment, an option of the shell, an export of what is set, or no more than words on the screen.
     Nothing,
     /// At least one.
     Assigns(Vec<Assignment>),
@@ -95,6 +95,8 @@ pub enum Why {
     Behind(usize),
     /// An assignment of a kind that is not read here.
     Assignment(&'static str),
+    /// No shell takes it, and none goes on behind it.
+    Broken,
     /// Variables that refer to each other grow beyond any use.
     TooLong,
 }
@@ -124,6 +126,7 @@ impl fmt::Display for Why {
             Self::Unreached(command, line) => write!(f, "behind {command} on line {line}: it may never run"),
             Self::Behind(line) => write!(f, "behind the command of line {line}, whose end only a shell can tell"),
             Self::Assignment(what) => write!(f, "is {what}"),
+            Self::Broken => write!(f, "is no command: a shell stops here"),
             Self::TooLong => write!(f, "makes a value of more than 64 KiB"),
         }
     }

@@ -103,6 +103,10 @@ impl Reader {
         if let Some(outer) = outer {
             return Err(Why::Inside(outer.what, outer.line));
         }
+        if opened.is_none() && command::is_broken(tokens) {
+            self.left = Some(("the error".to_owned(), line.first));
+            return Err(Why::Broken);
+        }
         if let Some(what) = opened.or_else(|| self.open.first().map(|open| open.what)) {
             return Err(Why::Opens(what));
         }
@@ -139,6 +143,9 @@ impl Reader {
         if command::leaves(plain, tokens) {
             self.left = Some((plain.to_owned(), line));
         }
+        if command::only_prints(&words) {
+            return self.printed(tokens, before);
+        }
         if command::sets_anything(plain) {
             return Err(Why::SetsAnything(plain.to_owned()));
         }
@@ -166,6 +173,21 @@ impl Reader {
             Some(_) => Err(Why::Assignment("an assignment to a variable of the shell itself")),
             None => Ok(scope.made),
         }
+    }
+
+    /// A command that only prints: what its words assign by `${X:=…}` still counts.
+    fn printed(&mut self, tokens: &[Token], before: &[Made]) -> Result<Vec<Made>, Why> {
+        let mut scope = Scope { reader: self, before, made: Vec::new(), exported: Vec::new() };
+        for token in &tokens[1..] {
+            match token {
+                Token::Word(word) => drop(scope.expand(&word.pieces, &word.span)?),
+                Token::Operator(">" | ">>" | ">&" | "&>" | "&>>") => {}
+                Token::Operator("(" | ")") => return Err(Why::Opens("parentheses")),
+                Token::Operator("<" | "<<" | "<<<" | "<&") => return Err(Why::Redirects),
+                Token::Operator(operator) => return Err(Why::Joined(operator)),
+            }
+        }
+        Ok(scope.made)
     }
 
     /// After a line that is not understood, what it mentions may be anything.
