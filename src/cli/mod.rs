@@ -15,6 +15,8 @@ mod data;
 mod diff;
 pub mod exit;
 mod explain;
+mod from_env;
+mod init;
 mod man;
 mod names;
 pub mod output;
@@ -83,6 +85,7 @@ pub enum ColorWhen {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Init(init::Init),
     Run(run::Run),
     Replay(replay::Replay),
     Resume(resume::Resume),
@@ -95,6 +98,7 @@ enum Verb {
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
+    FromEnv(from_env::FromEnv),
     /// Take bars into the lake, check them, list them.
     Data(data::DataArgs),
 }
@@ -159,6 +163,7 @@ pub fn main() -> ExitCode {
         return output::print_failure(&context, &Failure::new(Exit::Usage, error)).into();
     }
     let end: Result<Exit, Failure> = match cli.verb {
+        Verb::Init(verb) => verb.run(&context),
         Verb::Run(verb) => verb.run(&context),
         Verb::Replay(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),
@@ -171,6 +176,7 @@ pub fn main() -> ExitCode {
         Verb::Schema(verb) => verb.run(&context),
         Verb::Completions(verb) => verb.run(&context),
         Verb::Man(verb) => verb.run(&context),
+        Verb::FromEnv(verb) => verb.run(&context),
         Verb::Data(args) => data::run(&args, &context),
     };
     match end {

@@ -110,6 +110,12 @@ impl Documents {
         layer
     }
 
+    /// Takes `text` for the document of that name, whether there is a file or not. `shown` is how messages name it.
+    pub fn put(&mut self, folder: Folder, name: &str, shown: &str, text: &str, schema: &Schema) {
+        let layer = Layer::parse(name, Source::new(shown, text), schema, &mut self.found).map(Arc::new);
+        self.read.insert((folder, name.to_owned()), layer);
+    }
+
     /// Where the document of that name is or should be, and how people write that.
     fn path_of(&self, folder: Folder, name: &str) -> (PathBuf, String) {
         let below = format!("{}/{name}.toml", folder.name());

@@ -38,9 +38,17 @@ impl Source {
         if covered.is_empty() {
             return Cow::Borrowed(&self.text);
         }
+        // In order, so that one walk over both is enough: a script may have as many secrets as lines.
+        let mut covered = covered.clone();
+        covered.sort_by_key(|span| span.start);
+        let mut covered = covered.into_iter().peekable();
+        let mut covered_to = 0;
         let mut shown = String::with_capacity(self.text.len());
         for (at, c) in self.text.char_indices() {
-            if c != '\n' && covered.iter().any(|span| span.contains(&at)) {
+            while let Some(span) = covered.next_if(|span| span.start <= at) {
+                covered_to = covered_to.max(span.end);
+            }
+            if c != '\n' && at < covered_to {
                 shown.extend(std::iter::repeat_n('*', c.len_utf8()));
             } else {
                 shown.push(c);
@@ -115,5 +123,8 @@ mod tests {
         source.cover(6..15);
         assert_eq!(source.shown().len(), source.text().len());
         assert_eq!(source.shown(), "key = *********\"\nb = 1");
+        // In any order, over and beside each other, and nothing of no length.
+        [17..19, 7..8, 3..3, 0..3].into_iter().for_each(|span| source.cover(span));
+        assert_eq!(source.shown(), "*** = *********\"\n**= 1");
     }
 }

@@ -117,6 +117,16 @@ impl Disk {
         draft.publish(|_| name.to_owned()).map(drop)
     }
 
+    /// Writes a small file whole, under a name that nothing has yet.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] when something has the name, whatever it is; any step may fail, and the name is then free.
+    pub fn create_new(&self, folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+        let mut draft = self.draft(folder)?;
+        draft.write_all(content)?;
+        draft.publish_new(name)
+    }
+
     /// Removes a file; one that is not there is fine.
     ///
     /// # Errors
@@ -171,6 +181,18 @@ impl Draft {
 }
 
 impl Draft {
+    /// Syncs the file and gives it a name that must be free: unlike a plain rename this replaces nothing.
+    fn publish_new(mut self, name: &str) -> io::Result<()> {
+        self.disk.step()?;
+        self.file.sync_all()?;
+        self.disk.step()?;
+        let draft = tempfile::TempPath::try_from_path(&self.path)?;
+        draft.persist_noclobber(self.folder.join(name)).map_err(|error| error.error)?;
+        self.is_published = true;
+        self.disk.step()?;
+        File::open(&self.folder)?.sync_all()
+    }
+
     /// Why writing failed. Encoders wrap the disk's error until nothing but its text is left; this is the error itself.
     pub fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()

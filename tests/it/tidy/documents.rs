@@ -88,9 +88,10 @@ fn hinted(text: &str) -> Vec<(usize, String)> {
         for (at, mark) in line.match_indices("tidegate ") {
             let is_name = !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '/');
             let rest = &line[at + mark.len()..];
-            let word: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+            let word: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+            let word = word.trim_end_matches('-');
             if is_name && !word.is_empty() {
-                found.push((number + 1, word));
+                found.push((number + 1, word.to_owned()));
             }
         }
     }
@@ -141,8 +142,16 @@ fn the_readme_shows_what_its_commands_print() {
             std::fs::copy(entry.path(), project.path().join(folder).join(entry.file_name())).unwrap();
         }
     }
+    let script = "#!/bin/sh\n\nexport MAX_NOTIONAL_PER_ORDER=50\nexport MAX_TOTAL_NOTIONAL=200\nexport MAX_DD_DAILY=0.03\n\
+                  export LATENCY_THRESHOLD_MS=500\nexec ./bot\n";
+    std::fs::write(project.path().join("canary.sh"), script).unwrap();
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let lines = ["run demo -p canary --paper", "explain limits.max_total_notional -p canary", "diff canary production"];
+    let lines = [
+        "run demo -p canary --paper",
+        "explain limits.max_total_notional -p canary",
+        "diff canary production",
+        "from-env canary.sh --profile mine",
+    ];
     for line in lines {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(line.split(' ')).current_dir(project.path()).env_clear();
@@ -182,7 +191,7 @@ fn the_readers_of_documents_see_what_is_there() {
         ["run", "data"]
     );
     assert_eq!(
-        hinted("// tidegate x\nhint(\"`tidegate resume -p`, or tidegate data ls\")\n"),
-        [(2, "resume".to_owned()), (2, "data".to_owned())]
+        hinted("// tidegate x\nhint(\"`tidegate resume -p`, or tidegate data ls, or tidegate from-env x\")\n"),
+        [(2, "resume".to_owned()), (2, "data".to_owned()), (2, "from-env".to_owned())]
     );
 }
