@@ -72,13 +72,6 @@ impl Documents {
         Self { shadow: Some((root.join(below), below.to_owned())), ..Self::new(root) }
     }
 
-    /// A document that stands in no file: its text, under the name that a file would have.
-    pub fn give(&mut self, folder: Folder, name: &str, text: &str, schema: &Schema) {
-        let source = Source::new(format!("{}/{name}.toml", folder.name()), text);
-        let layer = Layer::parse(name, source, schema, &mut self.found).map(Arc::new);
-        self.read.insert((folder, name.to_owned()), layer);
-    }
-
     /// The names of all documents of a folder, in the order of the alphabet.
     #[must_use]
     pub fn names(&self, folder: Folder) -> Vec<String> {

@@ -8,7 +8,6 @@ use super::layer::Layer;
 use super::merge::Effective;
 use super::path::KeyPath;
 use super::schema::{Effect, Schema};
-use super::source::Place;
 use super::value::Value;
 
 /// The code of these findings.
@@ -41,11 +40,11 @@ pub fn disobeyed(effective: &Effective, found: &mut Diagnostics) {
     }
 }
 
-/// The same findings with those of this kind drawn together, one line a table.
+/// The same findings with those of this kind drawn together, counted by table.
 #[must_use]
 pub fn summarised(found: Diagnostics) -> Diagnostics {
     let mut others = Diagnostics::default();
-    let mut tables: BTreeMap<(String, String), (usize, Option<Place>)> = BTreeMap::new();
+    let mut tables: BTreeMap<String, usize> = BTreeMap::new();
     let mut words = Vec::new();
     let mut count = 0;
     for diagnostic in found {
@@ -54,13 +53,10 @@ pub fn summarised(found: Diagnostics) -> Diagnostics {
             continue;
         }
         count += 1;
-        if let Some(head) = diagnostic.message.strip_suffix(" is not in effect yet") {
-            words.push((head.to_owned(), diagnostic.place));
-            continue;
+        match diagnostic.message.strip_suffix(" is not in effect yet") {
+            Some(head) => words.push((head.to_owned(), diagnostic.place)),
+            None => *tables.entry(diagnostic.key.as_ref().map_or_else(String::new, table_name)).or_default() += 1,
         }
-        let table = diagnostic.key.as_ref().map_or_else(String::new, table_name);
-        let file = diagnostic.place.as_ref().map_or_else(String::new, |place| place.source.name.clone());
-        tables.entry((file, table)).or_insert((0, diagnostic.place)).0 += 1;
     }
     if count == 0 {
         return others;
@@ -73,9 +69,9 @@ pub fn summarised(found: Diagnostics) -> Diagnostics {
     for (head, place) in words {
         summary = summary.note_at(head, place);
     }
-    for ((_, table), (n, place)) in tables {
-        let keys = if n == 1 { "1 key".to_owned() } else { format!("{n} keys") };
-        summary = summary.note_at(format!("[{table}] {keys}"), place);
+    if !tables.is_empty() {
+        let counted: Vec<String> = tables.iter().map(|(table, n)| format!("[{table}] {n}")).collect();
+        summary = summary.note(format!("keys of {}", counted.join(", ")));
     }
     others.push(summary.hint("`tidegate check --verbose` lists them all"));
     others

@@ -167,9 +167,10 @@ fn document(at: usize, chain: &Chain) -> String {
 fn resolve(chain: &Chain) -> Option<Profile> {
     let mut documents = Documents::new(std::path::Path::new("/nowhere"));
     for at in 0..chain.profiles.len() {
-        documents.give(Folder::Profiles, &format!("p{at}"), &document(at, chain), &keys::SCHEMA);
+        let name = format!("p{at}");
+        documents.put(Folder::Profiles, &name, &format!("profiles/{name}.toml"), &document(at, chain), &keys::SCHEMA);
     }
-    documents.give(Folder::Pipelines, "trend", PIPELINE, &pipeline_keys::SCHEMA);
+    documents.put(Folder::Pipelines, "trend", "pipelines/trend.toml", PIPELINE, &pipeline_keys::SCHEMA);
     let name = |table: &str, at: usize| format!("TIDEGATE__{table}__{}", BOUNDED[at].name.to_uppercase());
     let variables = chain.variable.iter().flat_map(|(at, value)| {
         let value = value.trim_matches('"').to_owned();
