@@ -9,7 +9,7 @@ use super::names;
 use super::output::print_err;
 use crate::pipeline::{self, Plan};
 use crate::profile::render::{self, Paint};
-use crate::profile::{Diagnostic, Diagnostics, Documents, Environment, Folder, Overrides, Profile, effect};
+use crate::profile::{Diagnostic, Diagnostics, Documents, Environment, Folder, Overrides, Profile, Severity, effect};
 
 /// Which profile, which pipeline, and what the command line changes in them.
 #[derive(Debug, Clone, Args)]
@@ -51,9 +51,9 @@ impl Select {
     /// As in [`Select::load`].
     pub fn load_pipeline(&self, context: &Context, pipeline: Option<&str>) -> Result<(Profile, Plan, Vec<Diagnostic>), Failure> {
         let selected = self.resolve(context, pipeline)?;
-        // What is not in effect yet is a matter for `check`; a run has enough to say.
+        // What is not in effect yet, and what is only worth a note, is a matter for `check`; a run has enough to say.
         let mut spoken = Diagnostics::default();
-        spoken.extend(selected.warnings.iter().filter(|d| d.code != effect::CODE).cloned());
+        spoken.extend(selected.warnings.iter().filter(|d| d.code != effect::CODE && d.severity != Severity::Note).cloned());
         if !context.quiet && !context.json {
             print_err(&render::text(&spoken, Paint::Colour));
         }

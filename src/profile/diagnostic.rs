@@ -9,6 +9,8 @@ use super::source::Place;
 pub enum Severity {
     Error,
     Warning,
+    /// Nothing is wrong; somebody may not have meant it.
+    Note,
 }
 
 impl Severity {
@@ -17,6 +19,7 @@ impl Severity {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }
@@ -71,6 +74,11 @@ impl Diagnostic {
     #[must_use]
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, message) }
+    }
+
+    #[must_use]
+    pub fn remark(code: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, ..Self::error(code, message) }
     }
 
     #[must_use]
@@ -134,7 +142,7 @@ impl Diagnostics {
 
     #[must_use]
     pub fn warnings(&self) -> usize {
-        self.0.len() - self.errors()
+        self.0.iter().filter(|d| d.severity == Severity::Warning).count()
     }
 
     #[must_use]

@@ -174,11 +174,7 @@ fn rank(words: &[&str], value: Option<&Value>) -> Option<usize> {
 }
 
 fn list(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::Texts(texts)) => texts.clone(),
-        Some(Value::Symbols(symbols)) => symbols.iter().map(ToString::to_string).collect(),
-        _ => Vec::new(),
-    }
+    value.and_then(Value::items).unwrap_or_default()
 }
 
 /// Which entries came and went, if each of them adds risk. Both at once is for a person to judge.

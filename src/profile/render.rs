@@ -40,6 +40,7 @@ fn one(found: &Diagnostic, renderer: &Renderer, paint: Paint) -> String {
     let level = match found.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     };
     let head = found.severity.name().len() + found.code.len() + 4;
     let title = level.primary_title(wrapped(&found.message, head)).id(found.code);

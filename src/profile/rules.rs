@@ -5,6 +5,7 @@ use super::layer::Level;
 use super::merge::Effective;
 use super::overlay::Overrides;
 use super::path::KeyPath;
+use super::value::Value;
 
 /// Tables whose values say how much is allowed.
 const RISK_TABLES: [&str; 5] = ["limits", "caps", "floors", "risk", "escalation"];
@@ -70,6 +71,7 @@ pub fn check(effective: &Effective, overrides: &Overrides, found: &mut Diagnosti
     sealed_keys(effective, found);
     flags_never_raise_live(effective, overrides, found);
     currency(effective, found);
+    replaced_lists(effective, found);
     venue_fits_mode(effective, found);
     listen_address(effective, found);
     super::zone::check(effective, &KeyPath::dotted("clock.tz"), found);
@@ -132,6 +134,24 @@ fn flags_never_raise_live(effective: &Effective, overrides: &Overrides, found: &
                 let error = error.note_at("profile.mode = \"live\"", effective.place(&KeyPath::dotted("profile.mode")));
                 found.push(error.hint("change the profile's file, or add --paper to try it without money"));
             }
+        }
+    }
+}
+
+/// A list of a child takes the place of its parent's: right by the rules, and easily not meant.
+fn replaced_lists(effective: &Effective, found: &mut Diagnostics) {
+    for (path, winner) in effective.winners() {
+        let Some(mine) = winner.value.as_ref().and_then(Value::items) else { continue };
+        let inherited = effective.chain(path).skip(1).find(|(layer, _)| layer.level == Level::File);
+        let Some((parent, theirs)) = inherited.and_then(|(_, written)| Some((written, written.value.as_ref()?.items()?))) else {
+            continue;
+        };
+        let gone: Vec<String> = theirs.iter().filter(|item| !mine.contains(item)).map(|item| format!("\"{item}\"")).collect();
+        if !gone.is_empty() {
+            let note =
+                Diagnostic::remark("list-replaced", format!("{path} replaces its parent's list: {} is gone", gone.join(", ")));
+            let note = note.at(winner.place.clone()).key(path).note_at("the parent's list", parent.place.clone());
+            found.push(note.hint("lists are replaced whole: repeat what is to stay"));
         }
     }
 }

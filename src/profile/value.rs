@@ -73,6 +73,16 @@ fn write_list<T>(
 }
 
 impl Value {
+    /// The entries of a list, as texts.
+    #[must_use]
+    pub fn items(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Texts(texts) => Some(texts.clone()),
+            Self::Symbols(symbols) => Some(symbols.iter().map(ToString::to_string).collect()),
+            _ => None,
+        }
+    }
+
     /// What it says, when it is a text or a word.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
