@@ -107,9 +107,8 @@ impl Documents {
         }
         let (path, shown) = self.path_of(folder, name);
         let layer = if is_name(name) && path.symlink_metadata().is_ok() {
-            let source = source(&self.home, &path, &shown).map_err(|error| self.found.push(asked.blamed(error)));
+            let source = source(&self.home, &path, &shown).map_err(|error| self.found.push(asked.blamed(*error)));
             let layer = source.ok().and_then(|source| Layer::parse(name, source, schema, &mut self.found));
-            layer.inspect(|layer| effect::unread(layer, schema, &mut self.found)).map(Arc::new)
         } else {
             let error = self.absent(folder, name, &shown, asked);
             self.found.push(error);
@@ -175,16 +174,16 @@ impl Documents {
 
 /// Reads a whole document below `home`, if it is one that a person may have written. `shown` is its path as people write it.
 pub fn read(home: &Home, path: &Path, shown: &str, found: &mut Diagnostics) -> Option<Arc<Source>> {
-    source(home, path, shown).map_err(|error| found.push(error)).ok()
+    source(home, path, shown).map_err(|error| found.push(*error)).ok()
 }
 
-fn source(home: &Home, path: &Path, shown: &str) -> Result<Arc<Source>, Diagnostic> {
-    let bytes = home.read(path, BYTES_MAX).map_err(|refused| unreadable(&refused, shown))?;
+fn source(home: &Home, path: &Path, shown: &str) -> Result<Arc<Source>, Box<Diagnostic>> {
+    let bytes = home.read(path, BYTES_MAX).map_err(|refused| Box::new(unreadable(&refused, shown)))?;
     match String::from_utf8(bytes) {
         Ok(text) if text.starts_with('\u{feff}') => {
             let source = Source::new(shown, text);
             let error = Diagnostic::error("byte-order-mark", "the file begins with a byte order mark");
-            Err(error.at(Place::new(&source, 0..3)).hint("save it as UTF-8 without BOM"))
+            Err(Box::new(error.at(Place::new(&source, 0..3)).hint("save it as UTF-8 without BOM")))
         }
         Ok(text) => Ok(Source::new(shown, text)),
         Err(error) => {
@@ -193,7 +192,7 @@ fn source(home: &Home, path: &Path, shown: &str) -> Result<Arc<Source>, Diagnost
             let byte = error.as_bytes()[at];
             let place = Place::new(&source, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
             let error = Diagnostic::error("not-utf8", format!("the file is not UTF-8: byte 0x{byte:02x} fits nowhere"));
-            Err(error.at(place).label("this byte").hint("save it as UTF-8"))
+            Err(Box::new(error.at(place).label("this byte").hint("save it as UTF-8")))
         }
     }
 }

@@ -93,13 +93,15 @@ impl SecretError {
     #[must_use]
     pub fn hint(&self) -> String {
         match (&self.reference, &self.why) {
-            (SecretRef::Env(name), _) => format!("set {name} where tidegate runs"),
+            (SecretRef::Env(name), _) => format!("set {name} in the environment of the run"),
             (SecretRef::File(path), Why::Exposed { .. }) => format!("chmod 600 {}", path.display()),
             (SecretRef::File(path), Why::Foreign { ours, .. }) => format!("chown {ours} {}", path.display()),
             (SecretRef::File(_), Why::Outside { .. }) => {
                 "keep the file in the project, or name it by its absolute path".to_owned()
             }
-            (SecretRef::File(_), Why::Unreadable { .. }) => "make the file and its folders readable for tidegate".to_owned(),
+            (SecretRef::File(_), Why::Unreadable { .. }) => {
+                "make the file and its folders readable for whoever runs this".to_owned()
+            }
             (SecretRef::File(path), Why::NoFile | Why::Empty) => {
                 format!("write the secret into {0}, then chmod 600 {0}", path.display())
             }
@@ -126,7 +128,7 @@ mod tests {
         let unset = error("env:SLACK", Why::Unset);
         assert_eq!(
             (unset.to_string().as_str(), unset.hint().as_str()),
-            ("env:SLACK is not set", "set SLACK where tidegate runs")
+            ("env:SLACK is not set", "set SLACK in the environment of the run")
         );
         assert!(error("keyring:tidegate/slack", Why::NoEntry).hint().contains("tidegate"));
     }

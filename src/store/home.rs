@@ -141,8 +141,8 @@ fn is_same(_: &Metadata, other: &Metadata) -> bool {
     other.is_file()
 }
 
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
