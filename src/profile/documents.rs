@@ -109,6 +109,7 @@ impl Documents {
         let layer = if is_name(name) && path.symlink_metadata().is_ok() {
             let source = source(&self.home, &path, &shown).map_err(|error| self.found.push(asked.blamed(*error)));
             let layer = source.ok().and_then(|source| Layer::parse(name, source, schema, &mut self.found));
+            layer.inspect(|layer| effect::unread(layer, schema, &mut self.found)).map(Arc::new)
         } else {
             let error = self.absent(folder, name, &shown, asked);
             self.found.push(error);

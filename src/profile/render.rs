@@ -88,7 +88,8 @@ fn footer(found: &Diagnostic, paint: Paint) -> String {
 }
 
 /// Breaks at blanks so that a line of `WIDTH` columns suffices behind `indent`.
-fn wrapped(text: &str, indent: usize) -> String {
+#[must_use]
+pub fn wrapped(text: &str, indent: usize) -> String {
     let room = WIDTH.saturating_sub(indent).max(20);
     let mut out = String::with_capacity(text.len() + 4);
     let mut used = 0;

@@ -93,7 +93,7 @@ impl SecretError {
     #[must_use]
     pub fn hint(&self) -> String {
         match (&self.reference, &self.why) {
-            (SecretRef::Env(name), _) => format!("set {name} in the environment of the run"),
+            (SecretRef::Env(name), _) => format!("set {name} for the run"),
             (SecretRef::File(path), Why::Exposed { .. }) => format!("chmod 600 {}", path.display()),
             (SecretRef::File(path), Why::Foreign { ours, .. }) => format!("chown {ours} {}", path.display()),
             (SecretRef::File(_), Why::Outside { .. }) => {
@@ -126,10 +126,7 @@ mod tests {
         assert_eq!(exposed.to_string(), "file:secrets/slack can be read by others (mode 0644)");
         assert_eq!((exposed.state(), exposed.hint().as_str()), (State::Refused, "chmod 600 secrets/slack"));
         let unset = error("env:SLACK", Why::Unset);
-        assert_eq!(
-            (unset.to_string().as_str(), unset.hint().as_str()),
-            ("env:SLACK is not set", "set SLACK in the environment of the run")
-        );
+        assert_eq!((unset.to_string().as_str(), unset.hint().as_str()), ("env:SLACK is not set", "set SLACK for the run"));
         assert!(error("keyring:tidegate/slack", Why::NoEntry).hint().contains("tidegate"));
     }
 }
