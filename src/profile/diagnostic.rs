@@ -1,5 +1,6 @@
 //! What is wrong with a document: gathered in one pass, told with place and fix.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::path::KeyPath;
@@ -118,6 +119,24 @@ impl Diagnostic {
     }
 }
 
+impl Diagnostic {
+    /// The finding as it may be shown: what is covered at its place is not quoted in its words either. PROFILE-4.
+    #[must_use]
+    pub fn discreet(&self) -> Self {
+        let mut shown = self.clone();
+        let sources: Vec<_> = self.place.iter().chain(self.notes.iter().filter_map(|note| note.place.as_ref())).collect();
+        let notes = shown.notes.iter_mut().map(|note| &mut note.text);
+        for words in [&mut shown.message, &mut shown.label].into_iter().chain(&mut shown.hint).chain(notes) {
+            for place in &sources {
+                if let Cow::Owned(discreet) = place.source.discreet(words) {
+                    *words = discreet;
+                }
+            }
+        }
+        shown
+    }
+}
+
 /// Everything found in one pass, errors and warnings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Diagnostics(Vec<Diagnostic>);
@@ -181,7 +200,7 @@ impl fmt::Display for Diagnostics {
         if let Some(place) = &first.place {
             write!(f, "{place}: ")?;
         }
-        f.write_str(&first.message)?;
+        f.write_str(&first.discreet().message)?;
         match self.errors() {
             0 | 1 => Ok(()),
             n => write!(f, " (and {} more)", n - 1),

@@ -26,6 +26,7 @@ pub mod keys;
 pub mod kind;
 mod ladder;
 pub mod layer;
+mod likely;
 pub mod merge;
 mod messages;
 mod number;

@@ -30,7 +30,7 @@ pub fn text(found: &Diagnostics, paint: Paint) -> String {
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH);
     let mut out = String::new();
     for diagnostic in found.iter() {
-        out.push_str(&one(diagnostic, &renderer, paint));
+        out.push_str(&one(&diagnostic.discreet(), &renderer, paint));
         out.push_str("\n\n");
     }
     out
@@ -111,7 +111,7 @@ pub fn wrapped(text: &str, indent: usize) -> String {
 /// The same for a program: one object each.
 #[must_use]
 pub fn json(found: &Diagnostics) -> Value {
-    let objects = found.iter().map(|d| {
+    let objects = found.iter().map(Diagnostic::discreet).map(|d| {
         let at = d.place.as_ref().map(Place::line_column);
         json!({
             "code": d.code,
