@@ -120,20 +120,29 @@ impl Diagnostic {
 }
 
 impl Diagnostic {
-    /// The finding as it may be shown: what is covered at its place is not quoted in its words either. PROFILE-4.
+    /// The finding as it may be shown: what is covered at its places is not quoted in its words either. PROFILE-4.
     #[must_use]
     pub fn discreet(&self) -> Self {
         let mut shown = self.clone();
-        let sources: Vec<_> = self.place.iter().chain(self.notes.iter().filter_map(|note| note.place.as_ref())).collect();
         let notes = shown.notes.iter_mut().map(|note| &mut note.text);
         for words in [&mut shown.message, &mut shown.label].into_iter().chain(&mut shown.hint).chain(notes) {
-            for place in &sources {
-                if let Cow::Owned(discreet) = place.source.discreet(words) {
-                    *words = discreet;
-                }
-            }
+            *words = self.without_covered(std::mem::take(words));
         }
         shown
+    }
+
+    /// The key that is spoken of, as it may be shown.
+    #[must_use]
+    pub fn shown_key(&self) -> Option<String> {
+        self.key.as_ref().map(|key| self.without_covered(key.to_string()))
+    }
+
+    fn without_covered(&self, words: String) -> String {
+        let places = self.place.iter().chain(self.notes.iter().filter_map(|note| note.place.as_ref()));
+        places.fold(words, |words, place| match place.source.discreet(&words) {
+            Cow::Owned(discreet) => discreet,
+            Cow::Borrowed(_) => words,
+        })
     }
 }
 

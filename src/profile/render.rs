@@ -119,7 +119,7 @@ pub fn json(found: &Diagnostics) -> Value {
             "file": d.place.as_ref().map(|p| p.source.name.as_str()),
             "line": at.map(|(line, _)| line),
             "column": at.map(|(_, column)| column),
-            "key": d.key.as_ref().map(ToString::to_string),
+            "key": d.shown_key(),
             "message": d.message,
             "label": d.label,
             "notes": d.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),

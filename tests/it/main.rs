@@ -24,6 +24,7 @@ mod python;
 mod readers;
 mod running;
 mod schema;
+mod secrets;
 mod shared;
 mod tidy;
 mod truth;
