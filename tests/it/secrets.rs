@@ -176,7 +176,7 @@ fn project() -> Project {
 
 /// Every way to look at a project, in words and as JSON, with all that the libraries have to say.
 fn look_everywhere(project: &Project, search: &Search, extra: &[&str], variables: &[(&str, &str)]) {
-    let verbs: [&[&str]; 7] = [
+    let verbs: [&[&str]; 8] = [
         &["run", "-p", "busy", "--at", AT],
         &["replay", "-p", "busy", "--at", AT],
         &["check"],
@@ -184,6 +184,7 @@ fn look_everywhere(project: &Project, search: &Search, extra: &[&str], variables
         &["config", "-p", "busy", "--origin"],
         &["explain", "alerts.receiver.slack.url", "-p", "busy"],
         &["explain", "alerts", "-p", "busy"],
+        &["test"],
     ];
     for (at, verb) in verbs.into_iter().enumerate() {
         let form: &[&str] = if at % 2 == 0 { &["--json"] } else { &["--color", "always"] };
@@ -318,6 +319,25 @@ fn a_literal_in_a_document_is_not_repeated() {
             look_everywhere(&project, &search, &[], &[]);
             search.assert_no_file(project.path(), &["profiles/busy.toml"]);
         }
+    }
+}
+
+/// PROFILE-4: the same in a pipeline and in a case, which sets keys of both.
+#[test]
+fn a_literal_in_another_document_is_not_repeated() {
+    let hook = format!("https://hooks.slack.com/services/T0/B0/{CANARY}");
+    let search = Search::new(&[&hook, CANARY]);
+    for secret in [hook.as_str(), CANARY] {
+        let project = Project::new();
+        let pipeline = project.path().join("pipelines/busy.toml");
+        let text = fs::read_to_string(&pipeline).unwrap();
+        fs::write(&pipeline, format!("{text}url = \"{secret}\"\nsymbols = [\"{secret}\"]\nparams = \"{secret}\"\n")).unwrap();
+        let case = project.path().join("tests/cases/leak/case.toml");
+        fs::create_dir_all(case.parent().unwrap()).unwrap();
+        let set = format!("\"alerts.receiver.slack.url\" = \"{secret}\"\n\"slack.url\" = \"{secret}\"\n");
+        fs::write(&case, format!("profile = \"busy\"\npipeline = \"demo\"\nurl = \"{secret}\"\n[set]\n{set}")).unwrap();
+        look_everywhere(&project, &search, &[], &[]);
+        search.assert_no_file(project.path(), &["pipelines/busy.toml", "tests/cases/leak/case.toml"]);
     }
 }
 
