@@ -13,6 +13,7 @@ mod documents;
 mod env_script;
 mod explain;
 mod from_env;
+mod includes;
 mod ingest;
 mod init;
 mod lake;
