@@ -107,8 +107,9 @@ impl SecretError {
             }
             (SecretRef::File(_), _) => "name a plain file that holds the secret and nothing else".to_owned(),
             (SecretRef::Keyring { .. }, Why::NotAsked) => "nothing, if the entry is there: a run asks for it".to_owned(),
-            (SecretRef::Keyring { .. }, Why::NoKeyring { .. } | Why::Slow { .. }) => {
-                "unlock the keyring, or keep the secret in a file: or env: reference".to_owned()
+            (SecretRef::Keyring { .. }, Why::Slow { .. }) => "unlock the keyring, or use a file: or env: reference".to_owned(),
+            (SecretRef::Keyring { service, user }, Why::NoKeyring { .. }) => {
+                format!("{}; or use a file: or env: reference", keyring::how_to_add(service, user))
             }
             (SecretRef::Keyring { service, user }, _) => keyring::how_to_add(service, user),
         }

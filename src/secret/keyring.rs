@@ -1,7 +1,7 @@
 //! Secrets in the keyring of the system.
 //!
-//! On Linux that is the kernel's: it needs no desktop and no daemon, is never on a disk, and forgets at the next boot. On macOS it
-//! is the keychain of the user, which may ask that person.
+//! On Linux that is the kernel's: it needs no desktop and no daemon, is never on a disk, forgets at the next boot, and what nobody
+//! asks for in three days. On macOS it is the keychain of the user, which may ask that person.
 
 use std::fmt;
 use std::sync::{Arc, mpsc};
@@ -66,6 +66,7 @@ impl Keyring {
         let (service, user) = (service.to_owned(), user.to_owned());
         let (answer, answered) = mpsc::sync_channel(1);
         let ask = move || {
+            enter();
             let secret = store.build(&service, &user, None).and_then(|entry| entry.get_secret());
             // Nobody listens any more once the bound has passed.
             let _too_late = answer.send(secret.map_err(why));
@@ -102,6 +103,18 @@ fn system_store() -> Result<Arc<CredentialStore>, String> {
     Ok(store)
 }
 
+/// Gives this thread a key session of its own where it has none, as in a container: without one the kernel finds the user's
+/// keys and lets nobody read them.
+#[cfg(target_os = "linux")]
+fn enter() {
+    use linux_keyutils::{KeyRing, KeyRingIdentifier};
+    // Where this is denied, so is what follows, which says why.
+    let _denied = KeyRing::from_special_id(KeyRingIdentifier::Session, true);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enter() {}
+
 #[cfg(target_os = "macos")]
 fn system_store() -> Result<Arc<CredentialStore>, String> {
     let store: Arc<CredentialStore> = apple_native_keyring_store::keychain::Store::new().map_err(|error| error.to_string())?;
@@ -119,7 +132,8 @@ pub(super) fn how_to_add(service: &str, user: &str) -> String {
         format!("security add-generic-password -s {} -a {} -w", shell(service), shell(user))
     } else {
         let name = shell(&format!("keyring:{user}@{service}"));
-        format!("keyctl padd user {name} @u, type it, then Enter and Ctrl-D")
+        // The persistent keyring is the one that every login and service of a user can read.
+        format!("keyctl padd user {name} $(keyctl get_persistent @s), type it, Enter, Ctrl-D")
     }
 }
 
@@ -183,6 +197,7 @@ mod tests {
     fn the_kernel_keeps_a_secret() {
         let keyring = Keyring::of_this_system();
         let user = format!("test-{}", std::process::id());
+        enter();
         let entry = keyring.store.clone().unwrap().build("tidegate-test", &user, None);
         let Some(entry) = entry.ok().filter(|entry| entry.set_secret(b"hunter2\n").is_ok()) else {
             eprintln!("skipped: the kernel's keyring is denied here");

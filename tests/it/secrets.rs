@@ -279,6 +279,42 @@ fn a_secret_that_fails_leaves_no_trace() {
     assert!(search.assert_no_file(project.path(), &["secrets/slack"]) > 20);
 }
 
+/// References are listed with what is known of them, and `check` passes; what is refused as it is says what to do.
+#[test]
+fn check_lists_what_a_run_would_not_find() {
+    let project = project();
+    write_secret(&project, "https://example.org/x");
+    let states = |reference: &str, variables: &[(&str, &str)]| {
+        let set = format!("alerts.receiver.slack.url={reference}");
+        let output = project.command(&["check", "-p", "busy", "--json", "--set", &set]).envs(variables.iter().copied()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let secrets = document["data"]["secrets"].as_array().unwrap().clone();
+        secrets.into_iter().find(|secret| secret["key"] == "alerts.receiver.slack.url").unwrap()
+    };
+    assert_eq!(states("env:HOOK", &[("HOOK", "x")])["state"], "ok");
+    let missing = states("env:HOOK", &[]);
+    assert_eq!((&missing["state"], &missing["reference"]), (&"missing".into(), &"env:HOOK".into()));
+    assert_eq!((&missing["why"], &missing["hint"]), (&"is not set".into(), &"set HOOK for the run".into()));
+    assert_eq!(states("file:secrets/slack", &[])["state"], "ok");
+    fs::set_permissions(project.path().join("secrets/slack"), fs::Permissions::from_mode(0o640)).unwrap();
+    let refused = states("file:secrets/slack", &[]);
+    assert_eq!((&refused["state"], &refused["hint"]), (&"refused".into(), &"chmod 600 secrets/slack".into()));
+
+    let (told, _) = project.expect(0, &["check", "-p", "busy"]);
+    let lines: Vec<&str> = told.lines().skip_while(|line| !line.starts_with("secret")).take(3).collect();
+    assert_eq!(
+        lines,
+        [
+            "secret    alerts.receiver.slack.url = \"env:SLACK_WEBHOOK_URL\"  missing",
+            "          profiles/base.toml:162: is not set; set SLACK_WEBHOOK_URL for the run",
+            "secret    5 more belong to settings that are not in effect yet (--verbose)",
+        ]
+    );
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+}
+
 /// PROFILE-4: a literal in a document, however it came there and whatever else is wrong with its line.
 #[test]
 fn a_literal_in_a_document_is_not_repeated() {
