@@ -212,13 +212,7 @@ impl Walk<'_> {
             let leaf = next.iter().copied().find(|at| self.schema.rows[*at].names.len() == depth + 1);
             let has_more = next.iter().any(|at| self.schema.rows[*at].names.len() > depth + 1);
             let is_list = self.schema.is_list(&next, depth + 1);
-            match (&node.body, leaf) {
-                (Body::Table(inner), Some(Kind::Secret)) => inner.iter().for_each(|node| self.cover_below(node, true)),
-                (Body::Leaf(_) | Body::List(_), None) if next.iter().any(|at| self.holds_secret(*at)) => {
-                    self.layer.source.cover(node.span.clone());
-                }
-                _ => {}
-            }
+            self.cover_misplaced(node, leaf, &next);
             match (&node.body, leaf) {
                 (Body::List(items), None) if is_list => self.table(items, &here, &next),
                 (_, None) if is_list => self.not_a_list(node, &here),
@@ -269,6 +263,19 @@ impl Walk<'_> {
             Body::Table(inner) | Body::List(inner) => inner.iter().for_each(|node| self.cover_below(node, everything)),
             Body::Leaf(_) if everything || is_secret_name(self.schema, &node.name) => self.layer.source.cover(node.span.clone()),
             Body::Leaf(_) => {}
+        }
+    }
+
+    /// Covers a table where a secret is wanted, and a value where secrets are further down.
+    fn cover_misplaced(&self, node: &Node, leaf: Option<usize>, open: &[usize]) {
+        match (&node.body, leaf) {
+            (Body::Table(inner), Some(row)) if self.holds_secret(row) => {
+                inner.iter().for_each(|node| self.cover_below(node, true));
+            }
+            (Body::Leaf(_) | Body::List(_), None) if open.iter().any(|row| self.holds_secret(*row)) => {
+                self.layer.source.cover(node.span.clone());
+            }
+            _ => {}
         }
     }
 

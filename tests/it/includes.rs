@@ -40,8 +40,11 @@ fn assert_refused(project: &Project, args: &[&str], words: &[&str]) {
     }
 }
 
+/// Puts something where a document should be.
+type Put = Box<dyn Fn(&Path)>;
+
 /// What may stand where a document should, and what is told of it. The first names a file outside the project.
-fn wrong_files(outside: &Path) -> Vec<(&'static str, Box<dyn Fn(&Path)>)> {
+fn wrong_files(outside: &Path) -> Vec<(&'static str, Put)> {
     let outside = outside.to_owned();
     vec![
         ("leads out of the project", Box::new(move |path: &Path| symlink(&outside, path).unwrap())),

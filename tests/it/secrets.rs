@@ -176,7 +176,7 @@ fn project() -> Project {
 
 /// Every way to look at a project, in words and as JSON, with all that the libraries have to say.
 fn look_everywhere(project: &Project, search: &Search, extra: &[&str], variables: &[(&str, &str)]) {
-    let verbs: [&[&str]; 8] = [
+    let verbs: [&[&str]; 10] = [
         &["run", "-p", "busy", "--at", AT],
         &["replay", "-p", "busy", "--at", AT],
         &["check"],
@@ -184,6 +184,8 @@ fn look_everywhere(project: &Project, search: &Search, extra: &[&str], variables
         &["config", "-p", "busy", "--origin"],
         &["explain", "alerts.receiver.slack.url", "-p", "busy"],
         &["explain", "alerts", "-p", "busy"],
+        &["explain", "--all", "-p", "busy"],
+        &["diff", "busy", "canary"],
         &["test"],
     ];
     for (at, verb) in verbs.into_iter().enumerate() {
