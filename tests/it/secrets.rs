@@ -310,7 +310,7 @@ fn check_lists_what_a_run_would_not_find() {
         lines,
         [
             "secret    alerts.receiver.slack.url = \"env:SLACK_WEBHOOK_URL\"  missing",
-            "          profiles/base.toml:162: is not set; set SLACK_WEBHOOK_URL for the run",
+            "          profiles/base.toml:163: is not set; set SLACK_WEBHOOK_URL for the run",
             "secret    5 more belong to settings that are not in effect yet (--verbose)",
         ]
     );
