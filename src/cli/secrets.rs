@@ -27,11 +27,14 @@ struct Named {
     result: Result<(), SecretError>,
 }
 
+/// A source by its name, and the byte at which something begins: cheaper than its line, when a thousand profiles share one.
+type Spot = Option<(String, usize)>;
+
 /// Every reference of some profiles, looked up once. The values are dropped at once.
 pub struct NamedSecrets {
     secrets: Secrets,
     looked_up: BTreeMap<SecretRef, Result<(), SecretError>>,
-    named: BTreeMap<(KeyPath, SecretRef, String), Named>,
+    named: BTreeMap<(KeyPath, SecretRef, Spot), Named>,
 }
 
 impl NamedSecrets {
@@ -48,13 +51,14 @@ impl NamedSecrets {
             if effective.is_removed(&key.parent()) {
                 continue;
             }
-            let origin = effective.place(key).map_or_else(|| "default".to_owned(), |place| place.to_string());
+            let place = effective.place(key);
+            let spot = place.as_ref().map(|place| (place.source.name.clone(), place.span.start));
             let look = || self.secrets.look(reference);
             let result = self.looked_up.entry(reference.clone()).or_insert_with(look).clone();
-            let named = self.named.entry((key.clone(), reference.clone(), origin.clone())).or_insert_with(|| Named {
+            let named = self.named.entry((key.clone(), reference.clone(), spot)).or_insert_with(|| Named {
                 key: key.clone(),
                 reference: reference.clone(),
-                origin,
+                origin: place.map_or_else(|| "default".to_owned(), |place| place.to_string()),
                 is_in_effect: effective.schema().find(key).is_some_and(|row| row.key.effect == Effect::Now),
                 profiles: Vec::new(),
                 result,

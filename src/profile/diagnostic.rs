@@ -122,13 +122,20 @@ impl Diagnostic {
 impl Diagnostic {
     /// The finding as it may be shown: what is covered at its places is not quoted in its words either. PROFILE-4.
     #[must_use]
-    pub fn discreet(&self) -> Self {
+    pub fn discreet(&self) -> Cow<'_, Self> {
+        if !self.places().any(|place| place.source.hides()) {
+            return Cow::Borrowed(self);
+        }
         let mut shown = self.clone();
         let notes = shown.notes.iter_mut().map(|note| &mut note.text);
         for words in [&mut shown.message, &mut shown.label].into_iter().chain(&mut shown.hint).chain(notes) {
             *words = self.without_covered(std::mem::take(words));
         }
-        shown
+        Cow::Owned(shown)
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.place.iter().chain(self.notes.iter().filter_map(|note| note.place.as_ref()))
     }
 
     /// The key that is spoken of, as it may be shown.
@@ -138,8 +145,7 @@ impl Diagnostic {
     }
 
     fn without_covered(&self, words: String) -> String {
-        let places = self.place.iter().chain(self.notes.iter().filter_map(|note| note.place.as_ref()));
-        places.fold(words, |words, place| match place.source.discreet(&words) {
+        self.places().fold(words, |words, place| match place.source.discreet(&words) {
             Cow::Owned(discreet) => discreet,
             Cow::Borrowed(_) => words,
         })

@@ -38,10 +38,20 @@ impl Source {
         self.covered.lock().unwrap_or_else(PoisonError::into_inner).push(span);
     }
 
+    /// Is there anything that is not to be shown?
+    #[must_use]
+    pub fn hides(&self) -> bool {
+        !self.likely().is_empty() || !self.covered.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn likely(&self) -> &[Range<usize>] {
+        self.likely.get_or_init(|| likely::secrets(&self.text).collect())
+    }
+
     /// What is not to be shown, in order and possibly overlapping.
     fn hidden(&self) -> Vec<Range<usize>> {
         let mut hidden = self.covered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        hidden.extend_from_slice(self.likely.get_or_init(|| likely::secrets(&self.text).collect()));
+        hidden.extend_from_slice(self.likely());
         hidden.sort_by_key(|span| (span.start, span.end));
         hidden
     }
