@@ -18,6 +18,8 @@ pub mod escalation;
 pub mod telemetry;
 // What is kept: bars, journals, records.
 pub mod store;
+// What must never be shown, and where it is kept.
+pub mod secret;
 // Where bars come from.
 pub mod feed;
 // Where orders go.

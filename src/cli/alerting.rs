@@ -12,6 +12,7 @@ use super::work::Workplace;
 use crate::domain::{Symbol, Time};
 use crate::notify::{self, Receiver, Unavailable};
 use crate::pipeline::StageKind;
+use crate::secret::Secrets;
 use crate::stage::alert::task::{AlertHandle, AlertTask, Delivery, DeliveryRow};
 use crate::stage::alert::{Alert, Dedup};
 use crate::store::disk::Disk;
@@ -42,9 +43,9 @@ impl Alerting {
         if !place.plan.is_enabled(StageKind::Alert) {
             return Ok(None);
         }
-        let environment = |name: &str| std::env::var(name).ok();
+        let secrets = Secrets::of_this_process(&context.root);
         let open = |config: &notify::ReceiverConfig| -> Arc<dyn Receiver> {
-            notify::open(config, &environment, &context.root).unwrap_or_else(|error| Arc::new(Unavailable::new(&error)))
+            notify::open(config, &secrets).unwrap_or_else(|error| Arc::new(Unavailable::new(&error)))
         };
         let receivers: BTreeMap<String, Arc<dyn Receiver>> =
             place.profile.alerts().receivers.iter().map(|(name, config)| (name.clone(), open(config))).collect();

@@ -8,14 +8,20 @@ use serde_json::json;
 use super::Context;
 use super::exit::{Exit, Failure};
 use super::output::{BOLD, GREEN, RED, Report, YELLOW};
+use super::secrets::NamedSecrets;
 use super::select::{Select, environment};
 use crate::pipeline::load::{load_from, read_alone};
 use crate::pipeline::{Plan, StageKind};
 use crate::profile::documents::Asked;
 use crate::profile::render::{self, Paint};
 use crate::profile::{Diagnostics, Documents, Folder, Profile, chain, effect, keys};
+use crate::secret::Secrets;
 
 /// Check profiles and pipelines, and say everything that is wrong.
+///
+/// Secrets that a run would not find are listed and are no errors: they are kept where the run is, not where documents are
+/// checked. Variables, files and the kernel's keyring are looked at; a keyring that may ask a person is not, and its secrets are
+/// listed as unknown.
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
@@ -45,28 +51,32 @@ impl Check {
     /// None of its own; what is wrong with the documents is the report.
     pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let mut found = Diagnostics::default();
+        let mut secrets = NamedSecrets::new(Secrets::of_this_process(&context.root));
         let checked = match &self.select.profile {
-            Some(name) => vec![self.one(&mut Documents::new(&context.root), name, &mut found)],
-            None => self.all(context, &mut found),
+            Some(name) => vec![self.one(&mut Documents::new(&context.root), name, &mut found, &mut secrets)],
+            None => self.all(context, &mut found, &mut secrets),
         };
         let found = found.sorted();
         let exit = if found.errors() == 0 { Exit::Done } else { Exit::Configuration };
-        Ok(self.report(&checked, found).print(context, exit))
+        Ok(self.report(&checked, &secrets, found).print(context, exit))
     }
 
-    fn one(&self, documents: &mut Documents, name: &str, found: &mut Diagnostics) -> Checked {
+    fn one(&self, documents: &mut Documents, name: &str, found: &mut Diagnostics, secrets: &mut NamedSecrets) -> Checked {
         let mut own = Diagnostics::default();
         let pipeline = self.select.pipeline.as_deref();
         let loaded = load_from(documents, name, pipeline, &self.select.overrides(), &environment(), &mut own);
         let sound = own.errors() == 0 && loaded.is_some();
         found.extend(own);
         let facts = loaded.as_ref().map(|(profile, plan)| facts(profile, plan)).unwrap_or_default();
-        let resolved = loaded.filter(|_| sound).map(|(profile, plan)| Resolved::of(&profile, &plan));
+        let resolved = loaded.filter(|_| sound).map(|(profile, plan)| {
+            secrets.add(&profile);
+            Resolved::of(&profile, &plan)
+        });
         Checked { name: name.to_owned(), kind: "profile", sound, facts, resolved }
     }
 
     /// Every profile that can be picked with its pipeline, and every other pipeline by itself.
-    fn all(&self, context: &Context, found: &mut Diagnostics) -> Vec<Checked> {
+    fn all(&self, context: &Context, found: &mut Diagnostics, secrets: &mut NamedSecrets) -> Vec<Checked> {
         let mut documents = Documents::new(&context.root);
         let mut checked = Vec::new();
         let names = documents.names(Folder::Profiles);
@@ -79,7 +89,7 @@ impl Check {
             if layer.is_some_and(|layer| chain::is_abstract(&layer)) {
                 found.extend(documents.take_found());
             } else {
-                checked.push(self.one(&mut documents, &name, found));
+                checked.push(self.one(&mut documents, &name, found, secrets));
             }
         }
         let mut pipelines = documents.names(Folder::Pipelines);
@@ -104,11 +114,12 @@ impl Check {
         shown
     }
 
-    fn report(&self, checked: &[Checked], found: Diagnostics) -> Report {
+    fn report(&self, checked: &[Checked], secrets: &NamedSecrets, found: Diagnostics) -> Report {
         let mut report = Report { verb: "check", ..Report::default() };
         report.data = json!({
             "diagnostics": render::json(&found),
             "documents": checked.iter().map(Checked::json).collect::<Vec<_>>(),
+            "secrets": secrets.json(),
         });
         if let [Checked { name, resolved: Some(resolved), .. }] = checked {
             report.profile = Some(name.clone());
@@ -123,6 +134,7 @@ impl Check {
             let facts = if one.facts.is_empty() { String::new() } else { format!("     {}", one.facts) };
             let _ = writeln!(report.text, "{:<8}  {:<wide$}  {style}{word}{style:#}{facts}", one.kind, one.name);
         }
+        report.text.push_str(&secrets.text(self.verbose));
         let style = if errors > 0 {
             RED
         } else if warnings > 0 {

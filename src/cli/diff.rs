@@ -21,6 +21,7 @@ use crate::profile::source::Source;
 use crate::profile::{Diagnostics, KeyPath, Mode, Overrides, Profile, documents, resolve};
 use crate::runner::folder;
 use crate::store::glance::Glance;
+use crate::store::home::Home;
 
 /// Compare what two profiles mean: every value after every layer, and which way each change moves risk.
 ///
@@ -96,10 +97,11 @@ impl Version {
             return Err(failure.hint(format!("name a second profile: tidegate diff {} OTHER", now.name())));
         };
         let mut found = Diagnostics::default();
+        let home = Home::new(&folder);
         let mut read = |file: &str| -> Option<std::sync::Arc<Source>> {
             let path = folder.join(&run).join(file);
             let shown = path.strip_prefix(&context.root).unwrap_or(&path).display().to_string();
-            documents::read(&path, &shown, &mut found)
+            documents::read(&home, &path, &shown, &mut found)
         };
         let sources = (read(folder::PROFILE), read(folder::PIPELINE));
         let versions = match sources {

@@ -25,6 +25,7 @@ mod resume;
 mod run;
 mod schedule;
 mod schema;
+mod secrets;
 pub mod select;
 mod state;
 pub mod summary;

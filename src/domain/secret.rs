@@ -28,12 +28,17 @@ pub enum SecretRefError {
     NoPath,
     #[error("keyring: needs a service and a user, like keyring:service/user")]
     BadKeyring,
+    #[error("a reference to a secret holds no line end and no other control character")]
+    Control,
 }
 
 impl FromStr for SecretRef {
     type Err = SecretRefError;
 
     fn from_str(text: &str) -> Result<Self, SecretRefError> {
+        if text.chars().any(char::is_control) {
+            return Err(SecretRefError::Control);
+        }
         if let Some(name) = text.strip_prefix("env:") {
             let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
             let is_name = starts_well && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -90,7 +95,17 @@ mod tests {
 
     #[test]
     fn a_literal_is_refused_and_not_repeated() {
-        let wrong = ["hunter2-literal", "env:hunter2-literal", "keyring:hunter2-literal", "file:", "env:", "env:1A", ""];
+        let wrong = [
+            "hunter2-literal",
+            "env:hunter2-literal",
+            "keyring:hunter2-literal",
+            "file:",
+            "env:",
+            "env:1A",
+            "",
+            "file:a\nhunter2",
+            "keyring:a/b\u{0}",
+        ];
         for text in wrong {
             let error = text.parse::<SecretRef>().unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");

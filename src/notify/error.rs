@@ -1,19 +1,11 @@
 //! Why a message was not delivered, in words that hold no secret.
 
-use crate::domain::SecretRef;
+use crate::secret::SecretError;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotifyError {
-    #[error("{reference} is not set")]
-    SecretUnset { reference: SecretRef },
-    #[error("{reference} cannot be read: {why}")]
-    SecretUnreadable { reference: SecretRef, why: String },
-    #[error("{reference} can be read by others (mode {mode:03o}): chmod 600 it")]
-    SecretExposed { reference: SecretRef, mode: u32 },
-    #[error("{reference} is empty, longer than {max} bytes, or not one line of text")]
-    SecretMalformed { reference: SecretRef, max: u64 },
-    #[error("{reference} needs a keyring, which this program does not read: use env: or file:")]
-    NoKeyring { reference: SecretRef },
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     #[error("receivers of kind {kind} are not in effect yet")]
     NoEngine { kind: &'static str },
     #[error("the receiver's address is not an https URL")]
@@ -39,11 +31,7 @@ impl NotifyError {
     #[must_use]
     pub const fn is_for_good(&self) -> bool {
         match self {
-            Self::SecretUnset { .. }
-            | Self::SecretUnreadable { .. }
-            | Self::SecretExposed { .. }
-            | Self::SecretMalformed { .. }
-            | Self::NoKeyring { .. }
+            Self::Secret(_)
             | Self::NoEngine { .. }
             | Self::BadAddress
             | Self::NoTls { .. }

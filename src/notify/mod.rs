@@ -12,15 +12,14 @@
 pub mod config;
 pub mod error;
 pub mod log;
-pub mod secret;
 pub mod slack;
 
 use std::future::Future;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::domain::Time;
+use crate::secret::Secrets;
 use crate::telemetry::Severity;
 
 pub use config::ReceiverConfig;
@@ -71,18 +70,14 @@ impl Receiver for Unavailable {
     }
 }
 
-/// Makes the receiver of one table. Secrets are read here; relative files lie under `root`.
+/// Makes the receiver of one table. Its secrets are read here.
 ///
 /// # Errors
 /// When a secret is missing or unsafe, its address is none we send to, or the kind has no engine in this program.
-pub fn open(
-    config: &ReceiverConfig,
-    env: &dyn Fn(&str) -> Option<String>,
-    root: &Path,
-) -> Result<Arc<dyn Receiver>, NotifyError> {
+pub fn open(config: &ReceiverConfig, secrets: &Secrets) -> Result<Arc<dyn Receiver>, NotifyError> {
     match config {
         ReceiverConfig::Slack { url } => {
-            let address = secret::resolve(url, env, root)?;
+            let address = secrets.resolve(url)?;
             Ok(Arc::new(slack::Slack::new(address, slack::Timing::default())?))
         }
         ReceiverConfig::Smtp(_) | ReceiverConfig::Webhook { .. } => Err(NotifyError::NoEngine { kind: config.kind() }),

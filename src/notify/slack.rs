@@ -106,7 +106,12 @@ impl Slack {
     /// # Errors
     /// When `address` is not https (plain http is for this machine only), or no TLS can be had.
     pub fn new(address: SecretString, timing: Timing) -> Result<Self, NotifyError> {
-        let url = Url::parse(address.expose_secret()).map_err(|_| NotifyError::BadAddress)?;
+        let text = address.expose_secret();
+        // A URL's parser drops line ends and blanks without a word; with them it is another text than was meant.
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(NotifyError::BadAddress);
+        }
+        let url = Url::parse(text).map_err(|_| NotifyError::BadAddress)?;
         let is_local = is_this_machine(&url);
         if url.scheme() != "https" && !(url.scheme() == "http" && is_local) {
             return Err(NotifyError::BadAddress);
@@ -211,9 +216,16 @@ fn cause(error: reqwest::Error, address: &str) -> String {
         innermost = source;
     }
     let text: String = one_line(&innermost.to_string()).chars().take(CAUSE_CHARS_MAX).collect();
-    let path = Url::parse(address).map(|url| url.path().to_owned()).unwrap_or_default();
-    // No transport error known quotes the path. Should one come to, NOTIFY-3 goes before a good message.
-    if path.len() > 1 && text.contains(&path) { "the connection failed".to_owned() } else { text }
+    // No transport error known quotes more than the host. Should one come to, NOTIFY-3 goes before a good message.
+    if quotes(&text, address) { "the connection failed".to_owned() } else { text }
+}
+
+/// Does `text` hold a part of the address that is not for everybody? That is all but scheme, host and port.
+fn quotes(text: &str, address: &str) -> bool {
+    let Ok(url) = Url::parse(address) else { return true };
+    let parts = url.path_segments().into_iter().flatten().chain([url.username()]);
+    let parts = parts.chain(url.password()).chain(url.query()).chain(url.fragment());
+    parts.filter(|part| part.len() > 3).any(|part| text.contains(part))
 }
 
 fn is_this_machine(url: &Url) -> bool {
@@ -337,6 +349,8 @@ mod tests {
             "http://localhost/",
             "hunter2",
             "",
+            "https://hooks.slack.com/services/T0\n/B0",
+            " https://hooks.slack.com/services/T0/B0",
             "http://169.254.169.254/",
         ] {
             assert_eq!(open(wrong).err(), Some(NotifyError::BadAddress), "{wrong}");
@@ -349,6 +363,16 @@ mod tests {
         let slack =
             Slack::new(SecretString::from("https://hooks.slack.com/services/hunter2".to_owned()), Timing::default()).unwrap();
         assert!(!format!("{slack:?}").contains("hunter2"));
+    }
+
+    /// NOTIFY-3.
+    #[test]
+    fn an_error_that_quotes_the_address_is_not_repeated() {
+        let address = "https://user:hunter2@hooks.slack.com/services/T000/B000?key=word";
+        for quoting in ["no route to /services/T000", "cannot use hunter2", "bad key=word", "services"] {
+            assert!(quotes(quoting, address), "{quoting}");
+        }
+        assert!(!quotes("connection refused by hooks.slack.com:443", address));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is wrong with a document: gathered in one pass, told with place and fix.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::path::KeyPath;
@@ -118,6 +119,39 @@ impl Diagnostic {
     }
 }
 
+impl Diagnostic {
+    /// The finding as it may be shown: what is covered at its places is not quoted in its words either. PROFILE-4.
+    #[must_use]
+    pub fn discreet(&self) -> Cow<'_, Self> {
+        if !self.places().any(|place| place.source.hides()) {
+            return Cow::Borrowed(self);
+        }
+        let mut shown = self.clone();
+        let notes = shown.notes.iter_mut().map(|note| &mut note.text);
+        for words in [&mut shown.message, &mut shown.label].into_iter().chain(&mut shown.hint).chain(notes) {
+            *words = self.without_covered(std::mem::take(words));
+        }
+        Cow::Owned(shown)
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.place.iter().chain(self.notes.iter().filter_map(|note| note.place.as_ref()))
+    }
+
+    /// The key that is spoken of, as it may be shown.
+    #[must_use]
+    pub fn shown_key(&self) -> Option<String> {
+        self.key.as_ref().map(|key| self.without_covered(key.to_string()))
+    }
+
+    fn without_covered(&self, words: String) -> String {
+        self.places().fold(words, |words, place| match place.source.discreet(&words) {
+            Cow::Owned(discreet) => discreet,
+            Cow::Borrowed(_) => words,
+        })
+    }
+}
+
 /// Everything found in one pass, errors and warnings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Diagnostics(Vec<Diagnostic>);
@@ -181,7 +215,7 @@ impl fmt::Display for Diagnostics {
         if let Some(place) = &first.place {
             write!(f, "{place}: ")?;
         }
-        f.write_str(&first.message)?;
+        f.write_str(&first.discreet().message)?;
         match self.errors() {
             0 | 1 => Ok(()),
             n => write!(f, " (and {} more)", n - 1),

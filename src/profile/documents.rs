@@ -13,6 +13,7 @@ use super::path::KeyPath;
 use super::schema::Schema;
 use super::source::{Place, Source};
 use super::word::is_name;
+use crate::store::home::{Home, Refused};
 
 /// A larger file is a mistake, not a document.
 const BYTES_MAX: u64 = 1 << 20;
@@ -50,10 +51,24 @@ pub struct Asked {
     pub by: Option<(KeyPath, Place)>,
 }
 
+impl Asked {
+    /// The finding, with who named the document when the finding has no better place of its own.
+    fn blamed(&self, mut error: Diagnostic) -> Diagnostic {
+        if error.place.is_none()
+            && let Some((key, place)) = &self.by
+        {
+            error = error.at(place.clone()).key(key);
+        }
+        error
+    }
+}
+
 /// The documents read so far and what was found in them by themselves.
 #[derive(Debug)]
 pub struct Documents {
     root: PathBuf,
+    /// The root as it really lies; no document is read from elsewhere.
+    home: Home,
     /// A folder whose documents stand before those of the root, and how people write its path.
     shadow: Option<(PathBuf, String)>,
     read: BTreeMap<(Folder, String), Option<Arc<Layer>>>,
@@ -63,7 +78,8 @@ pub struct Documents {
 impl Documents {
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), shadow: None, read: BTreeMap::new(), found: Diagnostics::default() }
+        let home = Home::new(root);
+        Self { root: root.to_owned(), home, shadow: None, read: BTreeMap::new(), found: Diagnostics::default() }
     }
 
     /// Documents of `below`, a folder below `root`, stand before those of the root that have the same name.
@@ -91,8 +107,8 @@ impl Documents {
         }
         let (path, shown) = self.path_of(folder, name);
         let layer = if is_name(name) && path.symlink_metadata().is_ok() {
-            let source = read(&path, &shown, &mut self.found);
-            let layer = source.and_then(|source| Layer::parse(name, source, schema, &mut self.found));
+            let source = source(&self.home, &path, &shown).map_err(|error| self.found.push(asked.blamed(*error)));
+            let layer = source.ok().and_then(|source| Layer::parse(name, source, schema, &mut self.found));
             layer.inspect(|layer| effect::unread(layer, schema, &mut self.found)).map(Arc::new)
         } else {
             let error = self.absent(folder, name, &shown, asked);
@@ -157,36 +173,44 @@ impl Documents {
     }
 }
 
-/// Reads a whole document, if it is one that a person may have written. `shown` is its path as people write it.
-pub fn read(path: &Path, shown: &str, found: &mut Diagnostics) -> Option<Arc<Source>> {
-    let unreadable = |why: String, hint: &str| Diagnostic::error("unreadable-file", format!("{shown} {why}")).hint(hint);
-    let bytes = match fs::metadata(path) {
-        Ok(meta) if meta.is_dir() => Err(unreadable("is a folder".to_owned(), "a document is a file")),
-        Ok(meta) if !meta.is_file() => Err(unreadable("is not a plain file".to_owned(), "a document is a plain file")),
-        Ok(meta) if meta.len() > BYTES_MAX => Err(unreadable(
-            format!("has {} bytes, more than 1 MiB", meta.len()),
-            "no document needs that much: is it the right file?",
-        )),
-        Ok(_) => fs::read(path).map_err(|e| unreadable(format!("cannot be read: {e}"), "check the file's owner and mode")),
-        Err(e) => Err(unreadable(format!("cannot be read: {e}"), "check the path and the file's owner and mode")),
-    };
-    let bytes = bytes.map_err(|error| found.push(error)).ok()?;
+/// Reads a whole document below `home`, if it is one that a person may have written. `shown` is its path as people write it.
+pub fn read(home: &Home, path: &Path, shown: &str, found: &mut Diagnostics) -> Option<Arc<Source>> {
+    source(home, path, shown).map_err(|error| found.push(*error)).ok()
+}
+
+fn source(home: &Home, path: &Path, shown: &str) -> Result<Arc<Source>, Box<Diagnostic>> {
+    let bytes = home.read(path, BYTES_MAX).map_err(|refused| Box::new(unreadable(&refused, shown)))?;
     match String::from_utf8(bytes) {
         Ok(text) if text.starts_with('\u{feff}') => {
             let source = Source::new(shown, text);
             let error = Diagnostic::error("byte-order-mark", "the file begins with a byte order mark");
-            found.push(error.at(Place::new(&source, 0..3)).hint("save it as UTF-8 without BOM"));
-            None
+            Err(Box::new(error.at(Place::new(&source, 0..3)).hint("save it as UTF-8 without BOM")))
         }
-        Ok(text) => Some(Source::new(shown, text)),
+        Ok(text) => Ok(Source::new(shown, text)),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let source = Source::new(shown, String::from_utf8_lossy(error.as_bytes()));
             let byte = error.as_bytes()[at];
             let place = Place::new(&source, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
             let error = Diagnostic::error("not-utf8", format!("the file is not UTF-8: byte 0x{byte:02x} fits nowhere"));
-            found.push(error.at(place).label("this byte").hint("save it as UTF-8"));
-            None
+            Err(Box::new(error.at(place).label("this byte").hint("save it as UTF-8")))
         }
     }
+}
+
+fn unreadable(refused: &Refused, shown: &str) -> Diagnostic {
+    let hint = match refused {
+        Refused::Outside { to } => {
+            let error = Diagnostic::error("outside-project", format!("{shown} leads out of the project"));
+            let hint = "documents are part of the project: copy it here, or link to one that is inside";
+            return error.note(format!("it leads to {}", to.display())).hint(hint);
+        }
+        Refused::Absent => "write it, or correct the name",
+        Refused::DeadLink { .. } => "correct or remove the link",
+        Refused::NotPlain { .. } => "a document is a plain file",
+        Refused::TooLong { .. } => "no document needs that much: is it the right file?",
+        Refused::Swapped => "run the same command again",
+        Refused::Unreadable(_) => "check the file's owner and mode",
+    };
+    Diagnostic::error("unreadable-file", format!("{shown} {refused}")).hint(hint)
 }

@@ -198,6 +198,7 @@ impl Walk<'_> {
             let key = Place::new(&self.layer.source, node.key.clone());
             if next.is_empty() {
                 let value = (!matches!(node.body, Body::Table(_))).then_some(&node.span);
+                self.cover_below(node, false);
                 let known = self.schema.names_at(open, depth);
                 self.unknown(path, &node.name, key, value, &known);
                 continue;
@@ -211,6 +212,7 @@ impl Walk<'_> {
             let leaf = next.iter().copied().find(|at| self.schema.rows[*at].names.len() == depth + 1);
             let has_more = next.iter().any(|at| self.schema.rows[*at].names.len() > depth + 1);
             let is_list = self.schema.is_list(&next, depth + 1);
+            self.cover_misplaced(node, leaf, &next);
             match (&node.body, leaf) {
                 (Body::List(items), None) if is_list => self.table(items, &here, &next),
                 (_, None) if is_list => self.not_a_list(node, &here),
@@ -253,6 +255,32 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// Covers what may be a secret at or below a key that is not known, or everything there.
+    fn cover_below(&self, node: &Node, everything: bool) {
+        match &node.body {
+            Body::Table(inner) | Body::List(inner) => inner.iter().for_each(|node| self.cover_below(node, everything)),
+            Body::Leaf(_) if everything || is_secret_name(self.schema, &node.name) => self.layer.source.cover(node.span.clone()),
+            Body::Leaf(_) => {}
+        }
+    }
+
+    /// Covers a table where a secret is wanted, and a value where secrets are further down.
+    fn cover_misplaced(&self, node: &Node, leaf: Option<usize>, open: &[usize]) {
+        match (&node.body, leaf) {
+            (Body::Table(inner), Some(row)) if self.holds_secret(row) => {
+                inner.iter().for_each(|node| self.cover_below(node, true));
+            }
+            (Body::Leaf(_) | Body::List(_), None) if open.iter().any(|row| self.holds_secret(*row)) => {
+                self.layer.source.cover(node.span.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn holds_secret(&self, row: usize) -> bool {
+        matches!(self.schema.rows[row].key.kind, Kind::Secret)
     }
 
     fn not_a_list(&mut self, node: &Node, path: &KeyPath) {
@@ -364,20 +392,30 @@ fn is_secret_name(schema: &Schema, name: &str) -> bool {
     ["secret", "passw", "token", "key", "webhook"].iter().any(|part| lower.contains(part)) || known()
 }
 
-/// A file that is no TOML is shown line by line all the same, so whatever stands behind a secret's name is covered.
+/// A file that is no TOML is shown line by line all the same, so whatever stands behind a secret's name is covered to the end of
+/// its line, and further where a text of several lines begins.
 fn cover_likely_secrets(source: &Arc<Source>, schema: &Schema) {
+    let text = source.text();
     let mut at = 0;
-    for line in source.text().split_inclusive('\n') {
-        for part in line.split_inclusive([',', '{']) {
-            if let Some((key, value)) = part.split_once('=') {
-                let name = key.trim().trim_matches(['"', '\'', '{', ' ']).rsplit('.').next().unwrap_or_default();
-                let bare = value.trim_start().trim_start_matches(['"', '\'']);
-                let is_reference = ["env:", "file:", "keyring:"].iter().any(|prefix| bare.starts_with(prefix));
-                if is_secret_name(schema, name) && !is_reference {
-                    source.cover(at + key.len() + 1..at + part.len());
-                }
+    for line in text.split_inclusive('\n') {
+        for (equals, _) in line.match_indices('=') {
+            let before = line[..equals].trim_end().trim_end_matches(['"', '\'']);
+            let name = before.rsplit(|c: char| !c.is_alphanumeric() && !"_-".contains(c)).next().unwrap_or_default();
+            let value = line[equals + 1..].trim_start();
+            let bare = value.trim_start_matches(['"', '\'']);
+            let is_reference = ["env:", "file:", "keyring:"].iter().any(|prefix| bare.starts_with(prefix));
+            if !is_secret_name(schema, name) || is_reference {
+                continue;
             }
-            at += part.len();
+            let start = at + equals + 1;
+            let several = ["\"\"\"", "\'\'\'"].into_iter().find(|quotes| value.starts_with(quotes));
+            let end = several.map_or(at + line.len(), |quotes| {
+                let inner = start + text[start..].find(quotes).map_or(0, |n| n + quotes.len());
+                text[inner..].find(quotes).map_or(text.len(), |n| inner + n)
+            });
+            source.cover(start..end.max(at + line.len()));
+            break;
         }
+        at += line.len();
     }
 }

@@ -8,7 +8,7 @@
 //! PROFILE-3  Every error of every layer is found in one pass, with its place.
 //! PROFILE-4  What may be a secret is never shown: documents hold references, and a literal is covered in messages.
 //!
-//! Not here: what stages do with their settings (`stage`), pipelines (`pipeline`), reading secrets (`notify`).
+//! Not here: what stages do with their settings (`stage`), pipelines (`pipeline`), reading secrets (`secret`).
 
 pub mod bounds;
 pub mod chain;
@@ -26,6 +26,7 @@ pub mod keys;
 pub mod kind;
 mod ladder;
 pub mod layer;
+mod likely;
 pub mod merge;
 mod messages;
 mod number;

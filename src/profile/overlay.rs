@@ -1,5 +1,8 @@
 //! The layers above the files: the environment and the command line.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::effect;
 use super::fault::nearest;
@@ -79,13 +82,13 @@ pub fn read<const N: usize>(
             ignored.push(Ignored { key: path, variable: name.clone() });
             continue;
         }
-        if let Some(at) = owner(&schemas, &path, &Place::new(&source, key.clone()), found) {
+        if let Some(at) = owner(&schemas, &path, &source, (&key, &span), found) {
             overlays[at].environment.add_text(&path, value, &source, (key, span), schemas[at], found);
         }
     }
     for Setting { path, source, key, span } in &overrides.written {
         let text = source.text().get(span.clone()).unwrap_or_default();
-        if let Some(at) = owner(&schemas, path, &Place::new(source, key.clone()), found) {
+        if let Some(at) = owner(&schemas, path, source, (key, span), found) {
             overlays[at].flags.add_text(path, text, source, (key.clone(), span.clone()), schemas[at], found);
         }
     }
@@ -94,11 +97,15 @@ pub fn read<const N: usize>(
         let Some((path, equals)) = argument.find('=').and_then(|at| Some((KeyPath::parse(&argument[..at])?, at))) else {
             let place = Place::new(&source, 0..argument.len());
             let error = Diagnostic::error("bad-set", "--set wants key=value").at(place);
+            // Neither a key nor a pair: it may be anything.
+            if !KeyPath::parse(argument).is_some_and(|path| schemas.iter().any(|schema| schema.knows(&path))) {
+                source.cover(argument.find('=').map_or(0, |equals| equals + 1)..argument.len());
+            }
             found.push(error.hint("write it like --set storage.runs=runs"));
             continue;
         };
         let (key, span) = (0..equals, equals + 1..argument.len());
-        if let Some(at) = owner(&schemas, &path, &Place::new(&source, key.clone()), found) {
+        if let Some(at) = owner(&schemas, &path, &source, (&key, &span), found) {
             overlays[at].flags.add_text(&path, &argument[equals + 1..], &source, (key, span), schemas[at], found);
         }
     }
@@ -113,15 +120,23 @@ fn is_closed_to_environment(path: &KeyPath) -> bool {
     ENVIRONMENT_NEVER.contains(&path.first()) || (path.first() == "profile" && path.last() != "pipeline")
 }
 
-/// Which of the kinds knows the first name of `path`.
-fn owner(schemas: &[&Schema], path: &KeyPath, place: &Place, found: &mut Diagnostics) -> Option<usize> {
+/// Which of the kinds knows the first name of `path`, which stands in `source` at `key` with its value at `span`.
+fn owner(
+    schemas: &[&Schema],
+    path: &KeyPath,
+    source: &Arc<Source>,
+    (key, span): (&Range<usize>, &Range<usize>),
+    found: &mut Diagnostics,
+) -> Option<usize> {
     let knows = |schema: &&Schema| schema.rows.iter().any(|row| row.names[0] == path.first());
     let at = schemas.iter().position(knows);
     if at.is_none() {
         let mut firsts: Vec<&str> = schemas.iter().flat_map(|schema| schema.rows.iter().map(|row| row.names[0])).collect();
         firsts.dedup();
-        let error =
-            Diagnostic::error("unknown-key", format!("unknown key {path}")).at(place.clone()).label("not known").key(path);
+        // What is no key of ours may be anything: a name and a secret of another program.
+        source.cover(span.clone());
+        let place = Place::new(source, key.clone());
+        let error = Diagnostic::error("unknown-key", format!("unknown key {path}")).at(place).label("not known").key(path);
         found.push(error.hint(match nearest(path.first(), firsts.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("a key begins with one of {}", firsts.join(", ")),

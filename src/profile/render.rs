@@ -30,7 +30,7 @@ pub fn text(found: &Diagnostics, paint: Paint) -> String {
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH);
     let mut out = String::new();
     for diagnostic in found.iter() {
-        out.push_str(&one(diagnostic, &renderer, paint));
+        out.push_str(&one(&diagnostic.discreet(), &renderer, paint));
         out.push_str("\n\n");
     }
     out
@@ -88,7 +88,8 @@ fn footer(found: &Diagnostic, paint: Paint) -> String {
 }
 
 /// Breaks at blanks so that a line of `WIDTH` columns suffices behind `indent`.
-fn wrapped(text: &str, indent: usize) -> String {
+#[must_use]
+pub fn wrapped(text: &str, indent: usize) -> String {
     let room = WIDTH.saturating_sub(indent).max(20);
     let mut out = String::with_capacity(text.len() + 4);
     let mut used = 0;
@@ -110,7 +111,7 @@ fn wrapped(text: &str, indent: usize) -> String {
 /// The same for a program: one object each.
 #[must_use]
 pub fn json(found: &Diagnostics) -> Value {
-    let objects = found.iter().map(|d| {
+    let objects = found.iter().map(Diagnostic::discreet).map(|d| {
         let at = d.place.as_ref().map(Place::line_column);
         json!({
             "code": d.code,
@@ -118,7 +119,7 @@ pub fn json(found: &Diagnostics) -> Value {
             "file": d.place.as_ref().map(|p| p.source.name.as_str()),
             "line": at.map(|(line, _)| line),
             "column": at.map(|(_, column)| column),
-            "key": d.key.as_ref().map(ToString::to_string),
+            "key": d.shown_key(),
             "message": d.message,
             "label": d.label,
             "notes": d.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -3,7 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::likely;
+
+/// Shorter words are no secrets, and may stand in any message.
+const QUOTED_MIN: usize = 4;
 
 /// One text: a file, one variable of the environment, or one `--set` argument.
 #[derive(Debug)]
@@ -13,12 +18,14 @@ pub struct Source {
     text: String,
     /// Bytes that may be a secret. They are covered wherever the text is shown.
     covered: Mutex<Vec<Range<usize>>>,
+    /// What looks like a secret wherever it stands, once somebody wants to show the text.
+    likely: OnceLock<Vec<Range<usize>>>,
 }
 
 impl Source {
     #[must_use]
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into(), covered: Mutex::new(Vec::new()) })
+        Arc::new(Self { name: name.into(), text: text.into(), covered: Mutex::default(), likely: OnceLock::new() })
     }
 
     #[must_use]
@@ -31,30 +38,62 @@ impl Source {
         self.covered.lock().unwrap_or_else(PoisonError::into_inner).push(span);
     }
 
+    /// Is there anything that is not to be shown?
+    #[must_use]
+    pub fn hides(&self) -> bool {
+        !self.likely().is_empty() || !self.covered.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn likely(&self) -> &[Range<usize>] {
+        self.likely.get_or_init(|| likely::secrets(&self.text).collect())
+    }
+
+    /// What is not to be shown, in order and possibly overlapping.
+    fn hidden(&self) -> Vec<Range<usize>> {
+        let mut hidden = self.covered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        hidden.extend_from_slice(self.likely());
+        hidden.sort_by_key(|span| (span.start, span.end));
+        hidden
+    }
+
     /// The text as it may be shown. Spans stay valid: every covered byte becomes one star.
     #[must_use]
     pub fn shown(&self) -> Cow<'_, str> {
-        let covered = self.covered.lock().unwrap_or_else(PoisonError::into_inner);
-        if covered.is_empty() {
+        let hidden = self.hidden();
+        if hidden.is_empty() {
             return Cow::Borrowed(&self.text);
         }
-        // In order, so that one walk over both is enough: a script may have as many secrets as lines.
-        let mut covered = covered.clone();
-        covered.sort_by_key(|span| span.start);
-        let mut covered = covered.into_iter().peekable();
-        let mut covered_to = 0;
         let mut shown = String::with_capacity(self.text.len());
+        let (mut next, mut until) = (0, 0);
         for (at, c) in self.text.char_indices() {
-            while let Some(span) = covered.next_if(|span| span.start <= at) {
-                covered_to = covered_to.max(span.end);
+            while next < hidden.len() && hidden[next].start <= at {
+                until = until.max(hidden[next].end);
+                next += 1;
             }
-            if c != '\n' && at < covered_to {
+            if c != '\n' && at < until {
                 shown.extend(std::iter::repeat_n('*', c.len_utf8()));
             } else {
                 shown.push(c);
             }
         }
         Cow::Owned(shown)
+    }
+
+    /// Words about this text as they may be shown: what is covered in it does not come back as a quotation.
+    #[must_use]
+    pub fn discreet<'a>(&self, words: &'a str) -> Cow<'a, str> {
+        let mut words = Cow::Borrowed(words);
+        for span in self.hidden() {
+            let covered = self.text.get(span).unwrap_or_default();
+            // Messages quote values without what stands around them.
+            let bare = covered.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '}' | ']'));
+            for quoted in [covered.trim(), bare] {
+                if quoted.len() >= QUOTED_MIN && words.contains(quoted) {
+                    words = Cow::Owned(words.replace(quoted, "***"));
+                }
+            }
+        }
+        words
     }
 
     /// Line and column of a byte, both from 1; columns count characters.
@@ -123,6 +162,7 @@ mod tests {
         source.cover(6..15);
         assert_eq!(source.shown().len(), source.text().len());
         assert_eq!(source.shown(), "key = *********\"\nb = 1");
+        assert_eq!(source.discreet("hünter2 is no word"), "*** is no word");
         // In any order, over and beside each other, and nothing of no length.
         [17..19, 7..8, 3..3, 0..3].into_iter().for_each(|span| source.cover(span));
         assert_eq!(source.shown(), "*** = *********\"\n**= 1");

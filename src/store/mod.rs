@@ -16,6 +16,7 @@
 pub mod disk;
 mod fingerprint;
 pub mod glance;
+pub mod home;
 pub mod journal;
 mod lake;
 mod lock;

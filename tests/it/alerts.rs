@@ -13,6 +13,7 @@ use tidegate::domain::{Span, Time};
 use tidegate::notify::log::Log;
 use tidegate::notify::slack::{Slack, Timing};
 use tidegate::notify::{Message, NotifyError, Receipt, Receiver, Unavailable};
+use tidegate::secret::{Keyring, Secrets};
 use tidegate::stage::alert::{Alert, AlertConfig, AlertHandle, AlertTask, Dedup, Delivery, Raised, Route, Severity};
 
 /// Stands in the path of every address; no error may show it.
@@ -345,7 +346,8 @@ fn a_receiver_that_is_gone_is_asked_once() {
 #[test]
 fn a_receiver_without_its_secret_fails_alerts_and_nothing_else() {
     let config = tidegate::notify::ReceiverConfig::Slack { url: "env:SLACK_WEBHOOK_URL".parse().unwrap() };
-    let error = tidegate::notify::open(&config, &|_| None, std::path::Path::new("/")).err().unwrap();
+    let secrets = Secrets::new(std::path::Path::new("/"), Box::new(|_| None), Keyring::none());
+    let error = tidegate::notify::open(&config, &secrets).err().unwrap();
     let handle = dispatcher(vec![("slack", Arc::new(Unavailable::new(&error)))], Dedup::default());
     handle.raise(alert("gap", Severity::Warning));
     let report = handle.finish(PLENTY);

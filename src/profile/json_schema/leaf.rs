@@ -13,7 +13,8 @@ use crate::domain::{Interval, Span, money};
 pub const NAME_PATTERN: &str = "^[a-z0-9]+(?:-[a-z0-9]+)*$";
 /// A symbol. Exchanges list currencies beyond ASCII, and dialects of patterns name those differently: all are let through.
 pub const SYMBOL_PATTERN: &str = r"^[^\x00-/:-@\[-\x7f]{1,20}/[^\x00-/:-@\[-\x7f]{1,20}$";
-const SECRET_PATTERN: &str = r"^(?:env:[A-Za-z_][A-Za-z0-9_]*$|file:[\s\S]|keyring:[^/]+/[\s\S])";
+const SECRET_PATTERN: &str =
+    r"^(?:env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f\x7f-\x9f]+|keyring:[^/\x00-\x1f\x7f-\x9f]+/[^\x00-\x1f\x7f-\x9f]+)$";
 /// The shape of a date, with a time or without: which day a month has is left to the program.
 const TIME_PATTERN: &str = r"^(?:[0-9]{4}|[+-][0-9]{6})-?[0-9]{2}-?[0-9]{2}(?:[Tt ].+)?$";
 

@@ -19,6 +19,7 @@ use crate::profile::source::Place;
 use crate::profile::{Environment, Overrides, Profile, effect};
 use crate::runner::setup;
 use crate::runner::trader::TraderConfig;
+use crate::store::home::Home;
 
 /// Reads the case `name` of the project at `root`, with its profile and pipeline. A case's own `profiles/` and `pipelines/` stand
 /// before the project's. The environment counts for nothing here.
@@ -37,7 +38,7 @@ pub fn load(root: &Path, name: &str) -> Result<Case, Diagnostics> {
 fn read(root: &Path, name: &str, found: &mut Diagnostics) -> Option<Case> {
     let shown = format!("{FOLDER}/{name}");
     let folder = root.join(&shown);
-    let source = documents::read(&folder.join(DOCUMENT), &format!("{shown}/{DOCUMENT}"), found)?;
+    let source = documents::read(&Home::new(root), &folder.join(DOCUMENT), &format!("{shown}/{DOCUMENT}"), found)?;
     let file = Arc::new(Layer::parse(name, source, &SCHEMA, found)?);
     let effective = Effective::merge(&SCHEMA, vec![Arc::new(Layer::defaults(&SCHEMA)), Arc::clone(&file)], &|_, _| false);
     effective.check_presence(found);

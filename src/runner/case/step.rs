@@ -20,6 +20,7 @@ use crate::profile::path::KeyPath;
 use crate::runner::trader::TraderConfig;
 use crate::stage::model::Model;
 use crate::stage::model::config::Sizing;
+use crate::store::home::Home;
 
 /// Reads the steps of one document.
 pub(super) struct Reader<'a> {
@@ -193,7 +194,7 @@ impl<'a> Reader<'a> {
 
     fn signals(&mut self, key: &KeyPath) -> Option<(String, Signals)> {
         let file = self.input(key)?;
-        let source = documents::read(&file.path, &format!("{}/{}", self.shown, file.name), self.found)?;
+        let source = documents::read(&Home::new(self.folder), &file.path, &format!("{}/{}", self.shown, file.name), self.found)?;
         let (plan, trader) = self.plan?;
         let notional = match trader.model.sizing {
             Sizing::FixedNotional { notional } => notional,
@@ -209,6 +210,10 @@ impl<'a> Reader<'a> {
         if file.path.is_dir() {
             let hint = format!("write \"{}/{}\"", file.name, default_name(output));
             self.wrong("golden-is-folder", format!("{} is a folder", file.name), &key, "a folder", hint);
+        } else if file.path.exists() && !file.path.is_file() {
+            // Reading one would wait for whoever writes into it.
+            let hint = format!("name a plain file, like \"{}\"", default_name(output));
+            self.wrong("golden-is-no-file", format!("{} is not a plain file", file.name), &key, "not a plain file", hint);
         }
         if let Some(other) = self.goldens.get(&file.path) {
             let hint = format!("{other} names it: give each output a file of its own");

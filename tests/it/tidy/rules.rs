@@ -3,7 +3,7 @@
 use super::source::Source;
 
 /// The rooms, each of which may import only those before it. `ARCHITECTURE.md` says why.
-pub const ROOMS: [&str; 19] = [
+pub const ROOMS: [&str; 20] = [
     "domain",
     "clock",
     "chance",
@@ -12,6 +12,7 @@ pub const ROOMS: [&str; 19] = [
     "escalation",
     "telemetry",
     "store",
+    "secret",
     "registry",
     "feed",
     "venue",
