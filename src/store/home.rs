@@ -39,6 +39,13 @@ impl Home {
         Self { real: folder.canonicalize().unwrap_or_else(|_| folder.to_owned()) }
     }
 
+    /// No folder in particular: for files that a person names on the command line.
+    #[must_use]
+    pub fn anywhere() -> Self {
+        // Every path starts with the empty one.
+        Self { real: PathBuf::new() }
+    }
+
     /// Opens a plain file below the folder. What is judged is the file that was opened, not what its name stands for later.
     ///
     /// # Errors
