@@ -26,6 +26,7 @@ use crate::profile::{
     Diagnostic, Diagnostics, Documents, Environment, Folder, KeyPath, Overrides, Profile, env_script, overlay, resolve,
 };
 use crate::store::disk::Disk;
+use crate::store::home::Home;
 use proof::{Comparison, Row};
 
 /// The parent of a profile that is like no other.
@@ -135,7 +136,7 @@ impl FromEnv {
     fn source(&self) -> Result<Arc<Source>, Failure> {
         let shown = self.script.display().to_string();
         let mut found = Diagnostics::default();
-        read(&self.script, &shown, &mut found).ok_or_else(|| Failure::new(Exit::Configuration, found))
+        read(&Home::anywhere(), &self.script, &shown, &mut found).ok_or_else(|| Failure::new(Exit::Configuration, found))
     }
 
     /// The profile that the script asks for, resolved as any other.
