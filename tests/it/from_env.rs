@@ -262,7 +262,7 @@ fn files_that_are_no_scripts_are_named() {
         assert!(err.split_whitespace().collect::<Vec<_>>().join(" ").contains(told), "{told}: {err}");
     }
     let (code, _, err) = desk.call(&["nowhere.sh"]);
-    assert_eq!((code, err.contains("nowhere.sh cannot be read")), (3, true), "{err}");
+    assert_eq!((code, err.contains("nowhere.sh is not there")), (3, true), "{err}");
     let empty = tempfile::tempdir().unwrap();
     let root = empty.path().to_str().unwrap();
     let (_, err) = desk.expect(3, CANARY, &["--root", root]);
