@@ -208,7 +208,10 @@ fn unreadable(refused: &Refused, shown: &str) -> Diagnostic {
         Refused::Absent => "write it, or correct the name",
         Refused::DeadLink { .. } => "correct or remove the link",
         Refused::NotPlain { .. } => "a document is a plain file",
-        Refused::TooLong { .. } => "no document needs that much: is it the right file?",
+        Refused::TooLong { bytes, .. } => {
+            let error = Diagnostic::error("unreadable-file", format!("{shown} has {bytes} bytes, more than 1 MiB"));
+            return error.hint("no document needs that much: is it the right file?");
+        }
         Refused::Swapped => "run the same command again",
         Refused::Unreadable(_) => "check the file's owner and mode",
     };

@@ -39,10 +39,9 @@ impl Home {
         Self { real: folder.canonicalize().unwrap_or_else(|_| folder.to_owned()) }
     }
 
-    /// No folder in particular: for files that a person names on the command line.
+    /// Every folder: for a file that a person names on the command line.
     #[must_use]
     pub fn anywhere() -> Self {
-        // Every path starts with the empty one.
         Self { real: PathBuf::new() }
     }
 
@@ -175,6 +174,8 @@ mod tests {
         for outside in ["leaving", "deep/up/foreign", "../foreign", "zero"] {
             assert!(matches!(read(outside), Err(Refused::Outside { .. })), "{outside}");
         }
+        assert_eq!(Home::anywhere().read(&root.join("leaving"), 10).unwrap(), b"outside");
+        assert!(matches!(Home::anywhere().read(&root.join("zero"), 10), Err(Refused::NotPlain { what: "a device" })));
         assert!(matches!(read("dead"), Err(Refused::DeadLink { to }) if to == Path::new("nowhere")));
         assert!(matches!(read("circle"), Err(Refused::Unreadable(_))));
         assert!(matches!(read("absent"), Err(Refused::Absent)));

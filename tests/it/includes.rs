@@ -54,10 +54,7 @@ fn wrong_files(outside: &Path) -> Vec<(&'static str, Put)> {
         ("is a named pipe", Box::new(|path: &Path| mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap())),
         ("is a socket", Box::new(|path: &Path| drop(UnixListener::bind(path).unwrap()))),
         ("is a folder", Box::new(|path: &Path| fs::create_dir(path).unwrap())),
-        (
-            "has 1048577 bytes, and 1048576 are the most",
-            Box::new(|path: &Path| fs::write(path, "#".repeat((1 << 20) + 1)).unwrap()),
-        ),
+        ("has 1048577 bytes, more than 1 MiB", Box::new(|path: &Path| fs::write(path, "#".repeat((1 << 20) + 1)).unwrap())),
     ]
 }
 
