@@ -252,7 +252,7 @@ fn files_that_are_no_scripts_are_named() {
     for (script, told) in [
         (b"A=\xff\n".to_vec(), "the file is not UTF-8"),
         ("\u{feff}A=1\n".into(), "byte order mark"),
-        (vec![b'#'; (1 << 20) + 1], "1048576 are the most"),
+        (vec![b'#'; (1 << 20) + 1], "more than 1 MiB"),
         (b"A=1\nB='x\n".to_vec(), "canary.sh: the quote opened on line 2, column 3"),
         (b"A=1\0\n".to_vec(), "line 1 holds a zero byte"),
         (b"FOO=1\nMAX_DD_DALY=3\n./x\n".to_vec(), "did you mean MAX_DD_DAILY?"),
