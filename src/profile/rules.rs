@@ -206,3 +206,20 @@ fn listen_address(effective: &Effective, found: &mut Diagnostics) {
         found.push(error.label("not an address").key(&key).hint("write it like \"127.0.0.1:8000\""));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::keys::KEYS;
+
+    #[test]
+    fn the_rules_name_every_sealed_key_and_every_closed_table() {
+        let told = |name: &str| MERGE_RULES.iter().find(|(rule, _)| *rule == name).expect("a rule").1;
+        for key in KEYS.iter().filter(|key| key.sealed) {
+            assert!(told("Sealed keys").contains(key.path), "{}", key.path);
+        }
+        for table in RISK_TABLES {
+            assert!(told("Environment").contains(table) && told("--set").contains(table), "{table}");
+        }
+    }
+}
