@@ -15,6 +15,9 @@ pub enum DecimalError {
     TooLarge,
 }
 
+/// More decimals than a mantissa or an exponent may have here.
+const DECIMALS_MAX: u32 = 36;
+
 /// 10 to the `n`, for `n` up to 38.
 #[must_use]
 pub const fn pow10(n: u32) -> i128 {
@@ -56,6 +59,28 @@ pub fn parse(text: &str, scale: u32) -> Result<i128, DecimalError> {
     }
     let count = count.checked_mul(pow10(scale - used)).ok_or(DecimalError::TooLarge)?;
     Ok(if negative { -count } else { count })
+}
+
+/// Reads what programs write for a number: as [`parse`], and with an exponent, like `1e-05`. Exact, as there.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_scientific(text: &str, scale: u32) -> Result<i128, DecimalError> {
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return parse(text, scale) };
+    let exponent: i32 = exponent.parse().map_err(|_| DecimalError::NotDecimal)?;
+    let (sign, unsigned) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    // What is no mantissa must not become one by moving its point.
+    parse(unsigned, DECIMALS_MAX)
+        .map_err(|error| if error == DecimalError::TooLarge { error } else { DecimalError::NotDecimal })?;
+    if exponent.unsigned_abs() > DECIMALS_MAX {
+        return Err(if exponent < 0 { DecimalError::TooFine { max: scale } } else { DecimalError::TooLarge });
+    }
+    let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let zeros = "0".repeat(exponent.unsigned_abs() as usize);
+    let digits = if exponent < 0 { format!("{zeros}{whole}{decimals}") } else { format!("{whole}{decimals}{zeros}") };
+    let point = if exponent < 0 { whole.len() } else { whole.len() + zeros.len() };
+    let (whole, decimals) = digits.split_at(point);
+    parse(&format!("{sign}{whole}{}{decimals}", if decimals.is_empty() { "" } else { "." }), scale)
 }
 
 /// Writes `count` × 10^-`scale` without needless zeros: `0`, `50`, `0.25`, `-3.5`.
@@ -108,6 +133,20 @@ mod tests {
         }
         assert_eq!(parse("", 8), Err(DecimalError::Empty));
         assert_eq!(parse(&"9".repeat(400), 8), Err(DecimalError::TooLarge));
+    }
+
+    #[test]
+    fn an_exponent_moves_the_point_and_loses_nothing() {
+        for (text, count) in
+            [("1e-05", 100_000), ("1.25E2", 1_250_000_000_000), ("-2.5e-1", -2_500_000_000), ("7", 70_000_000_000)]
+        {
+            assert_eq!(parse_scientific(text, 10), Ok(count), "{text}");
+        }
+        assert_eq!(parse_scientific("1e-11", 10), Err(DecimalError::TooFine { max: 10 }));
+        assert_eq!(parse_scientific("1e99", 10), Err(DecimalError::TooLarge));
+        for wrong in ["e5", "1e", "1e1.5", ".5e1", "5.e1", "1e-", "--1e1", "NaN", "1e 5"] {
+            assert_eq!(parse_scientific(wrong, 10), Err(DecimalError::NotDecimal), "{wrong}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod secret;
 pub mod series;
 pub mod target;
 pub mod time;
+pub mod trade;
 
 pub use bar::{Bar, Columns};
 pub use fill::{Fill, Liquidity};
@@ -32,3 +33,4 @@ pub use secret::SecretRef;
 pub use series::{Series, SeriesError};
 pub use target::Target;
 pub use time::{Interval, Span, Time};
+pub use trade::Trade;

@@ -23,14 +23,23 @@ pub enum Unit {
 }
 
 impl Unit {
-    const fn name(self) -> &'static str {
+    /// The unit of a time by its size; none if it counts seconds.
+    pub const fn of(time: i64) -> Option<Self> {
+        match time {
+            ..SECONDS_BELOW => None,
+            SECONDS_BELOW..MILLIS_BELOW => Some(Self::Millis),
+            _ => Some(Self::Micros),
+        }
+    }
+
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Millis => "milliseconds",
             Self::Micros => "microseconds",
         }
     }
 
-    const fn micros(self) -> i64 {
+    pub const fn micros(self) -> i64 {
         match self {
             Self::Millis => 1000,
             Self::Micros => 1,
@@ -134,10 +143,7 @@ impl Rows {
     #[cold]
     fn check_time(&mut self, path: &Path, place: u32, text: i64) -> Result<(), FeedError> {
         let (path, place) = (path.to_owned(), self.place(place));
-        if text < SECONDS_BELOW {
-            return Err(FeedError::Seconds { path, place, text });
-        }
-        let found = if text < MILLIS_BELOW { Unit::Millis } else { Unit::Micros };
+        let Some(found) = Unit::of(text) else { return Err(FeedError::Seconds { path, place, text }) };
         if let Some(before) = self.unit.filter(|before| *before != found) {
             return Err(FeedError::MixedUnits { path, place, text, found: found.name(), before: before.name() });
         }
@@ -173,7 +179,7 @@ impl Rows {
     }
 }
 
-fn whole_field(field: &[u8]) -> Option<i64> {
+pub fn whole_field(field: &[u8]) -> Option<i64> {
     let mut at = 0;
     whole(field, &mut at).filter(|_| at == field.len())
 }

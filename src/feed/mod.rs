@@ -1,6 +1,6 @@
 //! Feeds: where bars come from, as raw rows.
 //!
-//! Enter at [`open`] for files; each other file is one kind of source behind [`BarSource`].
+//! Enter at [`open`] for files of bars and at [`TradeFile::open`] for files of trades; each other file is one kind of source behind [`BarSource`].
 //!
 //! FEED-1  Numbers are read strictly; what is no number is kept as text and marked, never guessed.
 //! FEED-2  A file that cannot be klines of the asked interval is refused whole, with the line.
@@ -17,12 +17,14 @@ pub mod names;
 mod number;
 pub mod sample;
 pub mod synthetic;
+mod trades;
 
 use std::path::{Path, PathBuf};
 
 pub use batch::{Batch, Unread};
 pub use input::Fingerprint;
 pub use synthetic::SyntheticFeed;
+pub use trades::TradeFile;
 
 use crate::domain::{Interval, Time};
 
@@ -107,6 +109,10 @@ pub enum FeedError {
     MixedUnits { path: PathBuf, place: String, text: i64, found: &'static str, before: &'static str },
     #[error("{}, {place}: the bar lasts {found}, not {expected}", path.display())]
     Interval { path: PathBuf, place: String, found: Interval, expected: Interval },
+    #[error("{}, {place}: {column} \"{text}\" {why}", path.display())]
+    Trade { path: PathBuf, place: String, column: &'static str, text: String, why: String },
+    #[error("{}, {place}: {why}", path.display())]
+    TradeColumns { path: PathBuf, place: String, why: String },
     #[error("{} is no archive of one kline file: {why}", path.display())]
     Archive { path: PathBuf, why: String },
     #[error("{} unpacks to more than {limit}", path.display())]
@@ -140,6 +146,12 @@ impl FeedError {
                 "write every open time in milliseconds, or every one in microseconds".to_owned()
             }
             Self::Interval { found, .. } => format!("pass --interval {found}"),
+            Self::Trade { .. } => "a bar is right only with all its trades: fetch the file again".to_owned(),
+            Self::TradeColumns { .. } => {
+                "trades are CSV with a header (timestamp, id, side, price, amount), CSV as in Binance's archive, or JSON \
+                 [[ms, \"id\", null, \"buy\", price, amount, cost], …]"
+                    .to_owned()
+            }
             Self::Archive { .. } => "unpack it and import the kline file inside".to_owned(),
             Self::TooLarge { .. } => "unpack it yourself if you trust it, and import the file inside".to_owned(),
             Self::Json { .. } => "a file of klines is [[open time, \"open\", …], …], one page or one page a line".to_owned(),

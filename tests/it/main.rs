@@ -28,6 +28,7 @@ mod schema;
 mod secrets;
 mod shared;
 mod tidy;
+mod trades;
 mod truth;
 mod verbs;
 mod workload;

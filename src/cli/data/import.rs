@@ -6,6 +6,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::trades::{self, TradeArgs};
 use super::{LakeArgs, SeriesArgs, contract, failed, progress_bar};
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure};
@@ -17,16 +18,21 @@ use crate::stage::ingest::task::{Intake, SourceReport, series_of_file};
 
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// Kline files, or folders of them.
+    /// Kline files, or folders of them; with --trades, files of trades.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
+    pub(super) trades: TradeArgs,
+    #[command(flatten)]
     series: SeriesArgs,
     #[command(flatten)]
-    lake: LakeArgs,
+    pub(super) lake: LakeArgs,
 }
 
 pub(super) fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Failure> {
+    if args.trades.are_trades() {
+        return trades::run(args, context);
+    }
     let lake = args.lake.open(context)?;
     let contract = contract();
     let intake = Intake::new(&lake, &contract, context.clock.now());
@@ -51,7 +57,7 @@ pub(super) fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Failure>
 
 impl ImportArgs {
     /// Every file with its series, known before the first is read.
-    fn files(&self) -> Result<Vec<(PathBuf, Series)>, Failure> {
+    pub(super) fn files(&self) -> Result<Vec<(PathBuf, Series)>, Failure> {
         let mut files = Vec::new();
         for path in &self.files {
             let found = if path.is_dir() { names::kline_files(path) } else { Ok(vec![path.clone()]) };
@@ -111,13 +117,14 @@ fn report_of(done: &[(Series, SourceReport)]) -> Report {
     }
 }
 
+pub(super) fn refused_warning(report: &SourceReport) -> Option<String> {
+    let reasons: Vec<String> = report.refused.iter().map(|(code, count)| format!("{count} {code}")).collect();
+    let place = report.quarantine.as_ref().map(|path| format!("; they are in {}", path.display())).unwrap_or_default();
+    (!reasons.is_empty()).then(|| format!("{}: rows refused: {}{place}", report.source, reasons.join(", ")))
+}
+
 fn warnings_of(report: &SourceReport) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if !report.refused.is_empty() {
-        let reasons: Vec<String> = report.refused.iter().map(|(code, count)| format!("{count} {code}")).collect();
-        let place = report.quarantine.as_ref().map(|path| format!("; they are in {}", path.display())).unwrap_or_default();
-        warnings.push(format!("{}: rows refused: {}{place}", report.source, reasons.join(", ")));
-    }
+    let mut warnings: Vec<String> = refused_warning(report).into_iter().collect();
     if report.quality.missing_bars > 0 {
         let (missing, gaps) = (report.quality.missing_bars, report.quality.gaps);
         warnings.push(format!("{}: {missing} bars are missing in {gaps} gaps, and stay missing", report.source));

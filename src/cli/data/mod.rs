@@ -4,6 +4,7 @@ mod check;
 mod import;
 mod list;
 mod sample;
+mod trades;
 
 use std::path::PathBuf;
 
@@ -26,7 +27,7 @@ pub struct DataArgs {
 
 #[derive(Debug, Subcommand)]
 enum DataVerb {
-    /// Take kline files into the lake: CSV or JSON, plain, .gz or .zip.
+    /// Take kline files into the lake, or make bars of trades: CSV or JSON, plain, .gz or .zip.
     Import(import::ImportArgs),
     /// Say how whole and sound bars are. Ends with 4 if bars are missing or faulty.
     Check(check::CheckArgs),

@@ -9,14 +9,17 @@
 //!
 //! Not here: what files look like (`feed`), how bars are kept (`store`), whether trading may go on (`risk`).
 
+mod aggregate;
 pub mod config;
 mod coverage;
 mod quality;
 mod reason;
 mod settle;
 pub mod task;
+mod trade_ids;
 mod verdict;
 
+pub use aggregate::{AggregateError, Aggregated, Aggregator, RefusedBar, TradeFigures, TradeTerms};
 pub use coverage::Gap;
 pub use quality::{FileOrder, Quality};
 pub use reason::Reason;

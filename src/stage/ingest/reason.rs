@@ -23,6 +23,10 @@ pub enum Reason {
     Conflict,
     /// The return is greater than the contract allows.
     Outlier,
+    /// Not everything that the bar is made of is there.
+    Partial,
+    /// Trades of the bar are missing, by their numbers.
+    TradesMissing,
 }
 
 impl Reason {
@@ -37,6 +41,8 @@ impl Reason {
             Self::NotClosed => "not-closed",
             Self::Conflict => "conflict",
             Self::Outlier => "outlier",
+            Self::Partial => "partial",
+            Self::TradesMissing => "trades-missing",
         }
     }
 }

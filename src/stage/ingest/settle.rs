@@ -259,6 +259,7 @@ fn refuse(batch: &Batch, at: usize, reason: Reason) -> RefusedRow {
         Reason::NotClosed => format!("the bar of {} is still open", bars.time(at)),
         Reason::Conflict => format!("another row says otherwise about {}", bars.time(at)),
         Reason::Outlier => format!("the close {close} is too far from the one before"),
+        Reason::Partial | Reason::TradesMissing => "not all that it is made of is there".to_owned(),
         Reason::Unparsable => "a value is no number".to_owned(),
     };
     let row = format!("{},{open},{high},{low},{close},{volume}", bars.open_time[at]);

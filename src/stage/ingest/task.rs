@@ -1,11 +1,16 @@
 //! The edge of ingest: moves rows from feeds through the checks into the lake.
 
+mod trades;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
+pub use trades::TradeReport;
+
+use super::aggregate::AggregateError;
 use super::config::{Contract, IngestConfig, Source, Synthetic};
 use super::quality::Quality;
 use super::reason::Reason;
@@ -37,6 +42,8 @@ pub enum IngestError {
     Lake(#[from] LakeError),
     #[error(transparent)]
     Series(#[from] SeriesError),
+    #[error("failed to make bars of {}", path.display())]
+    Trades { path: PathBuf, source: AggregateError },
     #[error("there is no feed for the source \"{0}\" in this version")]
     NoFeed(&'static str),
 }
@@ -49,6 +56,7 @@ impl IngestError {
             Self::Feed(error) => error.hint(),
             Self::Lake(error) => error.hint(),
             Self::Series(_) => None,
+            Self::Trades { source, .. } => Some(source.hint()),
             Self::NoFeed(_) => Some("use source = \"file\" or source = \"synthetic\" in [stage.ingest]".to_owned()),
         }
     }
@@ -71,10 +79,11 @@ pub struct SourceReport {
 }
 
 impl SourceReport {
-    /// Rows refused for a fault; a bar that is still open is none.
+    /// Rows refused for a fault; a bar that is still open is none, nor is one whose trades may not all be there yet.
     #[must_use]
     pub fn faulty_rows(&self) -> u64 {
-        self.refused.iter().filter(|(code, _)| *code != Reason::NotClosed.code()).map(|(_, count)| count).sum()
+        let is_fault = |code: &str| code != Reason::NotClosed.code() && code != Reason::Partial.code();
+        self.refused.iter().filter(|(code, _)| is_fault(code)).map(|(_, count)| count).sum()
     }
 }
 
