@@ -23,6 +23,7 @@ mod oracles;
 mod project;
 mod python;
 mod readers;
+mod resample;
 mod running;
 mod schema;
 mod secrets;

@@ -3,6 +3,7 @@
 mod check;
 mod import;
 mod list;
+mod resample;
 mod sample;
 mod trades;
 
@@ -31,6 +32,8 @@ enum DataVerb {
     Import(import::ImportArgs),
     /// Say how whole and sound bars are. Ends with 4 if bars are missing or faulty.
     Check(check::CheckArgs),
+    /// Make longer bars of shorter ones in the lake. A bar that would lack one is refused, not made up.
+    Resample(resample::ResampleArgs),
     /// List what the lake has.
     Ls(list::ListArgs),
     /// Make the shipped sample bars again, for maintainers.
@@ -68,6 +71,7 @@ pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.verb {
         DataVerb::Import(args) => import::run(args, context),
         DataVerb::Check(args) => check::run(args, context),
+        DataVerb::Resample(args) => resample::run(args, context),
         DataVerb::Ls(args) => list::run(args, context),
         DataVerb::Sample(args) => sample::run(args, context),
     }
@@ -89,7 +93,7 @@ fn contract() -> Contract {
 fn failed(error: IngestError) -> Failure {
     let exit = match &error {
         IngestError::Lake(LakeError::Locked { .. }) => Exit::Locked,
-        IngestError::Feed(FeedError::Unnamed { .. }) | IngestError::Series(_) => Exit::Usage,
+        IngestError::Feed(FeedError::Unnamed { .. }) | IngestError::Series(_) | IngestError::Multiple(_) => Exit::Usage,
         _ => Exit::Failed,
     };
     let hint = error.hint();

@@ -312,27 +312,27 @@ impl Bucket {
     fn bar(&self, open_time: Time) -> Bar {
         Bar {
             open_time,
-            open: nearest(self.open),
-            high: nearest(self.high),
-            low: nearest(self.low),
-            close: nearest(self.close),
-            volume: nearest(Qty::from_count(self.volume)),
+            open: nearest(&self.open),
+            high: nearest(&self.high),
+            low: nearest(&self.low),
+            close: nearest(&self.close),
+            volume: nearest(&Qty::from_count(self.volume)),
         }
     }
 
     fn push_to(&self, open_time: Time, rows: &mut Rows) {
         rows.bars.push(&self.bar(open_time));
         let extras = &mut rows.extras;
-        extras.quote_volume.push(nearest(Money::from_count(self.quote_volume)));
+        extras.quote_volume.push(nearest(&Money::from_count(self.quote_volume)));
         extras.trades.push(i64::try_from(self.trades).unwrap_or(i64::MAX));
         let taken = self.taken.map(|(volume, money)| (Qty::from_count(volume), Money::from_count(money)));
-        extras.taker_buy_volume.push(taken.map_or(f64::NAN, |(volume, _)| nearest(volume)));
-        extras.taker_buy_quote_volume.push(taken.map_or(f64::NAN, |(_, money)| nearest(money)));
+        extras.taker_buy_volume.push(taken.map_or(f64::NAN, |(volume, _)| nearest(&volume)));
+        extras.taker_buy_quote_volume.push(taken.map_or(f64::NAN, |(_, money)| nearest(&money)));
     }
 }
 
 /// The float nearest to a decimal, as a reader of its text would have it: dividing a count by its unit may round twice.
-fn nearest(decimal: impl ToString) -> f64 {
+fn nearest(decimal: &impl ToString) -> f64 {
     decimal.to_string().parse().expect("a decimal's text is a number")
 }
 

@@ -1,6 +1,7 @@
 //! Ingest: takes closed bars from a source into the lake, by a contract.
 //!
-//! Enter at [`task::ingest`] for a pipeline's source and at [`task::Intake::import`] for one file.
+//! Enter at [`task::ingest`] for a pipeline's source and at [`task::Intake::import`] for one file; bars are made of trades by
+//! [`Aggregator`] and of shorter bars by [`resample()`].
 //!
 //! INGEST-1  Every row of a source becomes a bar, or is counted as one that was there, or is refused with a reason.
 //! INGEST-2  Nothing is invented or repaired: a hole stays a hole, a refused row stays out.
@@ -14,6 +15,7 @@ pub mod config;
 mod coverage;
 mod quality;
 mod reason;
+mod resample;
 mod settle;
 pub mod task;
 mod trade_ids;
@@ -23,5 +25,6 @@ pub use aggregate::{AggregateError, Aggregated, Aggregator, RefusedBar, TradeFig
 pub use coverage::Gap;
 pub use quality::{FileOrder, Quality};
 pub use reason::Reason;
+pub use resample::{Lengths, NotMultiple, PartialBar, Resampled, resample};
 pub use settle::{Settled, Settler};
 pub use verdict::{Breach, Verdict};

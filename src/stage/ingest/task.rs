@@ -1,5 +1,6 @@
 //! The edge of ingest: moves rows from feeds through the checks into the lake.
 
+mod resample;
 mod trades;
 
 use std::collections::BTreeMap;
@@ -8,12 +9,14 @@ use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
+pub use resample::ResampleReport;
 pub use trades::TradeReport;
 
 use super::aggregate::AggregateError;
 use super::config::{Contract, IngestConfig, Source, Synthetic};
 use super::quality::Quality;
 use super::reason::Reason;
+use super::resample::NotMultiple;
 use super::settle::{Settler, refuse_contradicted};
 use super::verdict::Verdict;
 use crate::domain::{Projection, Series, SeriesError, Span, Symbol, Time};
@@ -42,6 +45,8 @@ pub enum IngestError {
     Lake(#[from] LakeError),
     #[error(transparent)]
     Series(#[from] SeriesError),
+    #[error(transparent)]
+    Multiple(#[from] NotMultiple),
     #[error("failed to make bars of {}", path.display())]
     Trades { path: PathBuf, source: AggregateError },
     #[error("there is no feed for the source \"{0}\" in this version")]
@@ -56,6 +61,7 @@ impl IngestError {
             Self::Feed(error) => error.hint(),
             Self::Lake(error) => error.hint(),
             Self::Series(_) => None,
+            Self::Multiple(_) => Some("name an interval that is a whole multiple, like 5m, 15m or 1h of 1m".to_owned()),
             Self::Trades { source, .. } => Some(source.hint()),
             Self::NoFeed(_) => Some("use source = \"file\" or source = \"synthetic\" in [stage.ingest]".to_owned()),
         }
