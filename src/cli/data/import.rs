@@ -129,6 +129,7 @@ fn warnings_of(report: &SourceReport) -> Vec<String> {
         let (missing, gaps) = (report.quality.missing_bars, report.quality.gaps);
         warnings.push(format!("{}: {missing} bars are missing in {gaps} gaps, and stay missing", report.source));
     }
+    warnings.extend(report.quality.findings.iter().map(|finding| format!("{}: {finding}", report.source)));
     warnings
 }
 

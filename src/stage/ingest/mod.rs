@@ -13,6 +13,8 @@
 mod aggregate;
 pub mod config;
 mod coverage;
+mod finding;
+mod lag;
 mod quality;
 mod reason;
 mod resample;
@@ -23,6 +25,8 @@ mod verdict;
 
 pub use aggregate::{AggregateError, Aggregated, Aggregator, RefusedBar, TradeFigures, TradeTerms};
 pub use coverage::Gap;
+pub use finding::{Detector, Finding, Runs};
+pub use lag::{Lag, lag};
 pub use quality::{FileOrder, Quality};
 pub use reason::Reason;
 pub use resample::{Lengths, NotMultiple, PartialBar, Resampled, resample};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::coverage::{Gap, text};
+use super::finding::Finding;
 use crate::domain::Time;
 
 /// A return beyond this either way is counted; whether it is refused is the contract's matter.
@@ -49,6 +50,9 @@ pub struct Quality {
     pub large_returns: u64,
     /// Rows whose close time is not one interval after their open time: the venue cut the bar short.
     pub odd_close_times: u64,
+    /// What the bars are like as a series. Imports of older programs have none.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
 }
 
 impl Quality {

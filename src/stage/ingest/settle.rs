@@ -2,6 +2,7 @@
 
 use super::config::Contract;
 use super::coverage::Coverage;
+use super::finding::{Detector, Finding};
 use super::quality::{FileOrder, Quality, RETURN_NOTED};
 use super::reason::{Reason, RowCheck, is_non_positive, violates_ohlc};
 use crate::domain::{Interval, Rows, Time};
@@ -32,6 +33,7 @@ pub struct Settler {
     backward: u64,
     /// First and last bar of each batch, with closes: returns across batches are counted at the end.
     edges: Vec<[(i64, f64); 2]>,
+    detector: Detector,
 }
 
 impl Settler {
@@ -48,6 +50,7 @@ impl Settler {
             forward: 0,
             backward: 0,
             edges: Vec::new(),
+            detector: Detector::new(interval),
         }
     }
 
@@ -91,6 +94,10 @@ impl Settler {
         edges.sort_by_key(|[first, _]| first.0);
         let jumps = edges.windows(2).filter(|pair| is_noted(pair[0][1].1, pair[1][0].1));
         quality.large_returns += jumps.count() as u64;
+        quality.findings = self.detector.findings();
+        if quality.file_order == FileOrder::Descending {
+            quality.findings.push(Finding::NewestFirst);
+        }
         quality
     }
 
@@ -146,6 +153,7 @@ impl Settler {
                 None => self.edges.push([(time, close); 2]),
             }
             before = Some((time, close));
+            self.detector.push(&bars.bar(at as usize));
         }
         if let (Some(edge), Some(before)) = (self.edges.last_mut(), before) {
             edge[1] = before;

@@ -19,7 +19,7 @@ use super::reason::Reason;
 use super::resample::NotMultiple;
 use super::settle::{Settler, refuse_contradicted};
 use super::verdict::Verdict;
-use crate::domain::{Projection, Series, SeriesError, Span, Symbol, Time};
+use crate::domain::{Columns, Projection, Series, SeriesError, Span, Symbol, Time};
 use crate::feed::{self, BarSource, Batch, Expected, FeedError, Fingerprint, SyntheticFeed, names, sample};
 use crate::store::{Import, Lake, LakeError, RefusedRow, Writer};
 
@@ -250,6 +250,25 @@ impl<'a> Intake<'a> {
         Ok(taken.report(name, settler.quality()))
     }
 
+    /// Times and closes of a file, in the order of time, to be held against another series.
+    ///
+    /// # Errors
+    /// When it cannot be klines of the series.
+    pub fn closes_of_file(&self, series: &Series, path: &Path) -> Result<Columns, IngestError> {
+        let mut source = feed::open(path, Expected::at(series.interval(), self.now))?;
+        let mut pairs = Vec::new();
+        let mut has_more = true;
+        while has_more {
+            let mut chunk = Batch::default();
+            has_more = source.read(STEP_ROWS, &mut chunk)?;
+            pairs.extend(chunk.rows.bars.open_time.into_iter().zip(chunk.rows.bars.close));
+        }
+        pairs.sort_by_key(|(time, _)| *time);
+        pairs.dedup_by_key(|(time, _)| *time);
+        let (open_time, close) = pairs.into_iter().unzip();
+        Ok(Columns { open_time, close, ..Columns::default() })
+    }
+
     /// The figures of a series in the lake; its files are verified on the way.
     ///
     /// # Errors
@@ -271,7 +290,8 @@ impl<'a> Intake<'a> {
         verdict.add_source(self.contract, &report.source, &report.quality);
         let refused = report.refused.iter().filter(|(code, _)| *code != Reason::NotClosed.code());
         let rows = refused.map(|(code, count)| format!("{count} rows are refused: {code}"));
-        verdict.breaches.iter().map(ToString::to_string).chain(rows).collect()
+        let found = report.quality.findings.iter().filter(|finding| finding.is_fault()).map(ToString::to_string);
+        verdict.breaches.iter().map(ToString::to_string).chain(rows).chain(found).collect()
     }
 
     /// Makes the bars of the generator that have closed and are not there yet; none if there are none.
