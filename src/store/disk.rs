@@ -124,7 +124,7 @@ impl Disk {
     pub fn create_new(&self, folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
         let mut draft = self.draft(folder)?;
         draft.write_all(content)?;
-        draft.publish_new(name)
+        draft.publish_new(name).map(drop)
     }
 
     /// Removes a file; one that is not there is fine.
@@ -182,7 +182,10 @@ impl Draft {
 
 impl Draft {
     /// Syncs the file and gives it a name that must be free: unlike a plain rename this replaces nothing.
-    fn publish_new(mut self, name: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] when something has the name; any step may fail, and the name is then free.
+    pub fn publish_new(mut self, name: &str) -> io::Result<Published> {
         self.disk.step()?;
         self.file.sync_all()?;
         self.disk.step()?;
@@ -190,7 +193,9 @@ impl Draft {
         draft.persist_noclobber(self.folder.join(name)).map_err(|error| error.error)?;
         self.is_published = true;
         self.disk.step()?;
-        File::open(&self.folder)?.sync_all()
+        File::open(&self.folder)?.sync_all()?;
+        let sha256 = hex(&std::mem::take(&mut self.hash).finalize());
+        Ok(Published { name: name.to_owned(), sha256, bytes: self.bytes })
     }
 
     /// Why writing failed. Encoders wrap the disk's error until nothing but its text is left; this is the error itself.

@@ -14,6 +14,7 @@
 //! Not here: what a bar must satisfy (`stage/ingest`), what files of venues look like (`feed`).
 
 pub mod disk;
+pub mod export;
 mod fingerprint;
 pub mod glance;
 pub mod home;
@@ -54,6 +55,8 @@ pub enum LakeError {
     Schema { path: PathBuf, found: u32 },
     #[error("another program is writing {series} (it holds {})", lock.display())]
     Locked { series: Series, lock: PathBuf },
+    #[error("{} is there already", .0.display())]
+    OutputThere(PathBuf),
     #[error("bars to append are not ascending by time")]
     NotAscending,
 }
@@ -79,6 +82,7 @@ impl LakeError {
             }
             Self::Schema { .. } => Some("use the newer program that wrote it".to_owned()),
             Self::Locked { .. } => Some("wait for it to finish, then run the same command again".to_owned()),
+            Self::OutputThere(_) => Some("name another file with --out, or pass --replace".to_owned()),
             Self::NotAscending => None,
         }
     }

@@ -12,6 +12,7 @@ mod diff;
 mod documents;
 mod env_script;
 mod explain;
+mod export;
 mod findings;
 mod from_env;
 mod includes;

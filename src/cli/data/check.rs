@@ -9,7 +9,7 @@ use super::{LakeArgs, SeriesArgs, contract, failed, progress_bar};
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{GREEN, RED, Report, YELLOW};
-use crate::cli::table::{grouped, short_time};
+use crate::cli::table::{grouped, short_time, wrapped};
 use crate::domain::{Projection, Series, Symbol};
 use crate::stage::ingest::task::{Intake, SourceReport};
 use crate::stage::ingest::{Lag, Quality, lag};
@@ -172,16 +172,21 @@ fn block(checked: &Checked<'_>) -> String {
         text.push_str(&format!("  gap of {} between {after} and {before}\n", gap.missing_bars));
     }
     for finding in quality.findings.iter().filter(|finding| !finding.is_fault()) {
-        text.push_str(&format!("  {YELLOW}notes{YELLOW:#}  {finding}\n"));
+        text.push_str(&format!("  {YELLOW}notes{YELLOW:#}  {}\n", hanging(&finding.to_string())));
     }
     if let Some((against, lag)) = lag.as_ref().filter(|(_, lag)| !lag.is_certain) {
         text.push_str(&format!("  in step with {against}: its returns agree by {:.4}\n", lag.as_it_stands));
     }
     for breach in breaches {
-        text.push_str(&format!("  {RED}breaks{RED:#} {breach}\n"));
+        text.push_str(&format!("  {RED}breaks{RED:#} {}\n", hanging(breach)));
     }
     text.push('\n');
     text
+}
+
+/// Text behind the word that it hangs on, in lines of 80 columns.
+fn hanging(text: &str) -> String {
+    wrapped(text, 70).join("\n         ")
 }
 
 fn range(quality: &Quality) -> String {

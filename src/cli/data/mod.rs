@@ -1,6 +1,7 @@
 //! `tidegate data`: bars into the lake, and what they are like.
 
 mod check;
+mod export;
 mod import;
 mod list;
 mod resample;
@@ -34,6 +35,8 @@ enum DataVerb {
     Check(check::CheckArgs),
     /// Make longer bars of shorter ones in the lake. A bar that would lack one is refused, not made up.
     Resample(resample::ResampleArgs),
+    /// Write bars of the lake to one file: CSV that import reads back, or Arrow IPC.
+    Export(export::ExportArgs),
     /// List what the lake has.
     Ls(list::ListArgs),
     /// Make the shipped sample bars again, for maintainers.
@@ -72,6 +75,7 @@ pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
         DataVerb::Import(args) => import::run(args, context),
         DataVerb::Check(args) => check::run(args, context),
         DataVerb::Resample(args) => resample::run(args, context),
+        DataVerb::Export(args) => export::run(args, context),
         DataVerb::Ls(args) => list::run(args, context),
         DataVerb::Sample(args) => sample::run(args, context),
     }
@@ -93,6 +97,7 @@ fn contract() -> Contract {
 fn failed(error: IngestError) -> Failure {
     let exit = match &error {
         IngestError::Lake(LakeError::Locked { .. }) => Exit::Locked,
+        IngestError::Lake(LakeError::OutputThere(_)) => Exit::Refused,
         IngestError::Feed(FeedError::Unnamed { .. }) | IngestError::Series(_) | IngestError::Multiple(_) => Exit::Usage,
         _ => Exit::Failed,
     };
