@@ -1,12 +1,13 @@
 //! From a sound document to a plan under a profile.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use crate::domain::{Money, Span, Symbol};
+use crate::profile::Profile;
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
 use crate::profile::merge::Effective;
 use crate::profile::path::KeyPath;
-use crate::profile::{Profile, resolve};
 use crate::stage::alert::config::{AlertConfig, Route, Severity};
 use crate::stage::ingest::config::{Contract, IngestConfig, Source, Synthetic};
 use crate::stage::model::config::{CrossSignal, EmaCross, EmaSeed, ModelConfig, Rule, Sizing};
@@ -36,8 +37,6 @@ pub fn compile(profile: &Profile, document: &Document, found: &mut Diagnostics) 
     let sizing = sizing(&model);
     sizing_fits(profile, &model, &sizing, found);
     let ingest = ingest_config(&ingest, symbols);
-    let names: Vec<String> = ingest.symbols.iter().map(ToString::to_string).collect();
-    let fingerprint = resolve::sha256(&format!("{}symbols = {}\n", effective.canonical(), names.join(",")));
     Some(Plan {
         name: document.name.clone(),
         summary: effective.text_at(&KeyPath::dotted("pipeline.summary")).unwrap_or_default().to_owned(),
@@ -48,8 +47,8 @@ pub fn compile(profile: &Profile, document: &Document, found: &mut Diagnostics) 
         record: if effective.text_at(&KeyPath::dotted("pipeline.record")) == Some("all") { Record::All } else { Record::Changes },
         schedule: schedule::build(effective, ingest.interval),
         ingest,
-        effective: effective.clone(),
-        fingerprint,
+        effective: Arc::clone(&document.effective),
+        fingerprint: OnceLock::new(),
     })
 }
 
