@@ -134,6 +134,9 @@ fn contract_broken(context: &Context, place: &Workplace, journal: &mut Journal, 
             text.push_str(&format!("  {}  {breach}\n", series.series));
             breaches.push(json!({ "series": series.series.to_string(), "breach": breach.to_string() }));
         }
+        for name in &series.absent_files {
+            text.push_str(&format!("  {}  binance has no file {name}\n", series.series));
+        }
     }
     if let Some(alerting) = &alerting {
         notices::broken(taken, context.clock.now()).into_iter().for_each(|alert| alerting.raise(alert));

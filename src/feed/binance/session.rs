@@ -10,6 +10,7 @@ use super::closure::Closure;
 use super::{BinanceError, http};
 use crate::chance::Stream;
 use crate::domain::{Span, Time};
+use crate::telemetry::event::VenueWaits;
 
 /// One request is sent at most so often.
 const ATTEMPTS_MAX: u32 = 4;
@@ -151,7 +152,7 @@ impl<'a> Session<'a> {
         let mut attempts = 0;
         loop {
             self.wait_for_weight(weight, what)?;
-            self.wait_while_closed()?;
+            self.wait_while_closed(what)?;
             attempts += 1;
             let said = match self.wire.get(path) {
                 Ok(answer) => {
@@ -184,7 +185,7 @@ impl<'a> Session<'a> {
                 if status != 429 {
                     return Err(BinanceError::Closed { until, why });
                 }
-                self.wait_while_closed()?;
+                self.wait_while_closed(what)?;
                 Ok(Some(why))
             }
         }
@@ -203,14 +204,14 @@ impl<'a> Session<'a> {
         }
         let base = BACKOFF.micros() << (attempts - 1);
         let jitter = (self.chance.uniform() * 0.5 * base as f64) as i64;
-        self.wait(Span::from_micros(base + jitter))
+        self.wait(Span::from_micros(base + jitter), what, &last)
     }
 
     /// BINANCE-1: a short while is waited for; a long one ends the fetch.
-    fn wait_while_closed(&self) -> Result<(), BinanceError> {
+    fn wait_while_closed(&self, what: &str) -> Result<(), BinanceError> {
         match self.closure.check(self.wire.now()) {
-            Err(BinanceError::Closed { until, .. }) if until - self.wire.now() <= PATIENCE => {
-                self.wait(until + CLOSED_MARGIN - self.wire.now())?;
+            Err(BinanceError::Closed { until, why }) if until - self.wire.now() <= PATIENCE => {
+                self.wait(until + CLOSED_MARGIN - self.wire.now(), what, &why)?;
                 self.closure.check(self.wire.now())
             }
             other => other,
@@ -225,7 +226,7 @@ impl<'a> Session<'a> {
             match self.budget.take(self.venue_now(), weight) {
                 Ok(()) => return Ok(()),
                 Err(wait) => {
-                    self.wait(wait)?;
+                    self.wait(wait, what, "our share of the weight is used up until the minute ends")?;
                     self.budget.start_anew();
                 }
             }
@@ -234,7 +235,8 @@ impl<'a> Session<'a> {
         Err(BinanceError::Exhausted { what: what.to_owned(), attempts: WEIGHT_WAITS_MAX, last })
     }
 
-    fn wait(&self, span: Span) -> Result<(), BinanceError> {
+    fn wait(&self, span: Span, what: &str, why: &str) -> Result<(), BinanceError> {
+        VenueWaits { what, secs: span.as_secs_f64(), why }.emit();
         self.wire.wait(span);
         if self.wire.is_stopped() { Err(BinanceError::Interrupted) } else { Ok(()) }
     }

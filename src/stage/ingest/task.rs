@@ -63,6 +63,8 @@ pub struct SeriesReport {
     pub new_bars: u64,
     /// Open time of the last bar in the lake.
     pub last: Option<Time>,
+    /// Files of an archive that should be there and are not.
+    pub absent_files: Vec<String>,
     pub verdict: Verdict,
 }
 
@@ -124,7 +126,7 @@ pub fn ingest(
 ) -> Result<Ingested, IngestError> {
     let intake = Intake::new(lake, &config.contract, reach.now());
     let all = series_of(config, root)?;
-    let mut taken: Vec<Vec<SourceReport>> = Vec::new();
+    let (mut taken, mut absent): (Vec<Vec<SourceReport>>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
     match &config.source {
         Source::File { path } => {
             for series in &all {
@@ -148,12 +150,18 @@ pub fn ingest(
             let http = Http::open(&remote.address, reach).map_err(FeedError::from)?;
             for series in &all {
                 let wanted = intake.due(series, remote, watermark)?;
-                taken.push(intake.fetch_files(&http, series, wanted, progress)?.0);
+                let (sources, missed) = intake.fetch_files(&http, series, wanted, progress)?;
+                taken.push(sources);
+                absent.push(missed);
             }
         }
     }
-    let judged = all.into_iter().zip(taken).map(|(series, sources)| intake.judge(series, sources, watermark));
-    Ok(Ingested { series: judged.collect::<Result<_, _>>()? })
+    let mut reports = Vec::new();
+    for (at, (series, sources)) in all.into_iter().zip(taken).enumerate() {
+        let absent_files = absent.get_mut(at).map(std::mem::take).unwrap_or_default();
+        reports.push(SeriesReport { absent_files, ..intake.judge(series, sources, watermark)? });
+    }
+    Ok(Ingested { series: reports })
 }
 
 impl<'a> Intake<'a> {
@@ -188,7 +196,7 @@ impl<'a> Intake<'a> {
                 verdict.add_source(self.contract, &source.source, &source.quality);
             }
         }
-        Ok(SeriesReport { series, sources, new_bars: times.len() as u64, last, verdict })
+        Ok(SeriesReport { series, sources, new_bars: times.len() as u64, last, absent_files: Vec::new(), verdict })
     }
 
     /// Takes in the files of one series below `path`.
