@@ -106,6 +106,23 @@ fn a_ban_outlives_the_process() {
     assert_eq!(venue.calls("klines"), 1);
 }
 
+/// Here the program waits by the real clock: a second after the first answer, and a minute that nobody has to sit out.
+#[test]
+fn a_pause_passes_and_ctrl_c_ends_it() {
+    let (venue, folder) = (venue(), tempfile::tempdir().unwrap());
+    let args = ["BTC/USDT", "--interval", "1h", "--from", "2025-03-01"];
+    venue.plays([Act::Status(503, None, "")]);
+    let output = fetch(&venue, folder.path(), &args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let other = tempfile::tempdir().unwrap();
+    venue.plays([Act::Status(429, Some("60"), "")]);
+    let child = fetch(&venue, other.path(), &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    venue.with(|book| book.victim = Some(Victim { pid: child.id(), signal: "-INT", calls_left: 3, is_waiting: false }));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", told(&output));
+    assert!(told(&output).contains("interrupted") && told(&output).contains("run the same command again"), "{}", told(&output));
+}
+
 /// Fetches until a fetch ends by itself, each cut off by `signal` after a random number of calls; gives how often it was.
 fn cut_off(venue: &Venue, lake: &Path, args: &[&str], signal: &'static str, chance: &mut Stream, calls: u64) -> u32 {
     for cut in 0.. {

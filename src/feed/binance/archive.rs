@@ -129,7 +129,6 @@ impl<'a> Archive<'a> {
     ) -> Result<Self, BinanceError> {
         let session = Session::of_files(http, lake)?;
         let folder = lake.join(FOLDER);
-        std::fs::create_dir_all(&folder).map_err(|source| BinanceError::Write { path: folder.clone(), source })?;
         let today = http.now().utc_day();
         let (symbol, left, here) = (symbol.clone(), files.into(), VecDeque::new());
         Ok(Self { http, session, folder, symbol, interval, left, here, has_begun, today, absent: Vec::new() })
@@ -170,6 +169,8 @@ impl<'a> Archive<'a> {
 
     /// Brings the next few files here.
     fn fetch_some(&mut self) -> Result<(), BinanceError> {
+        let failed = |source| BinanceError::Write { path: self.folder.clone(), source };
+        std::fs::create_dir_all(&self.folder).map_err(failed)?;
         let count = self.left.len().min(DOWNLOADS_MAX);
         let mut some: Vec<(File, String)> = Vec::new();
         let mut fetched: Vec<File> = Vec::new();
@@ -242,7 +243,7 @@ impl<'a> Archive<'a> {
 
     /// What the venue says the file's hash is; none where there is no such file.
     fn checksum(&mut self, file: &File) -> Result<Option<String>, BinanceError> {
-        let what = format!("checksum of {}", file.zip_name());
+        let what = format!("the checksum of {}", file.zip_name());
         let mut attempts = 0;
         loop {
             attempts += 1;

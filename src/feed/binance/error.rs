@@ -15,7 +15,7 @@ pub enum BinanceError {
     Closed { until: Time, why: String },
     #[error("binance refused {what}: {status}, {said}")]
     Refused { what: String, status: u16, said: String },
-    #[error("binance gave no {what} in {attempts} attempts; the last one: {last}")]
+    #[error("binance did not give {what} in {attempts} attempts; the last one: {last}")]
     Exhausted { what: String, attempts: u32, last: String },
     #[error("the clock of this machine is {offset} off binance's, {allowed} are allowed")]
     ClockOff { offset: Span, allowed: Span },
@@ -47,7 +47,9 @@ impl BinanceError {
             }
             Self::Refused { said, .. } if said.contains("-1121") => "check the symbol: binance does not list it".to_owned(),
             Self::Refused { .. } => return None,
-            Self::Exhausted { .. } => "run the same command again: it goes on where this one ended".to_owned(),
+            Self::Exhausted { .. } => {
+                "check the network, then run the same command again: it goes on where this one ended".to_owned()
+            }
             Self::ClockOff { .. } => "set the machine's clock by NTP, and leave out --at".to_owned(),
             Self::Memory { .. } | Self::Write { .. } => "make the lake's folder writable".to_owned(),
             Self::MemoryDamaged { path, .. } => {

@@ -187,7 +187,8 @@ impl Wire for Http {
     fn wait(&self, span: Span) {
         match &self.reach.pause {
             Some(pause) => pause(span),
-            None => drop(self.until_stopped(tokio::time::sleep(span.to_std()))),
+            // A timer begins within the runtime only.
+            None => drop(self.until_stopped(async { tokio::time::sleep(span.to_std()).await })),
         }
     }
 

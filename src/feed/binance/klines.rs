@@ -33,7 +33,7 @@ impl<'s, 'w> RestKlines<'s, 'w> {
 
     /// One page, asked for again while it is wrong.
     fn page(&mut self) -> Result<Vec<Row>, BinanceError> {
-        let what = format!("klines of {} {}", self.symbol, self.interval);
+        let what = format!("the klines of {} {}", self.symbol, self.interval);
         let asked = Asked { interval: self.interval, from: self.next, until: self.until, rows_max: PAGE_BARS_MAX };
         let path = format!(
             "/api/v3/klines?symbol={}&interval={}&startTime={}&endTime={}&limit={PAGE_BARS_MAX}",

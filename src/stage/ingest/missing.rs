@@ -4,11 +4,9 @@ use std::ops::Range;
 
 use crate::domain::{Interval, Time};
 
-/// Holes that lie closer together than this many bars are asked for in one: a page costs the same whatever it holds.
-const JOIN_BARS: i64 = 500;
-
-/// The ranges within `from..until` that hold every missing bar, ascending. `times` ascend; bars that are there may lie in a range.
-pub(super) fn ranges(times: &[i64], interval: Interval, from: Time, until: Time) -> Vec<Range<Time>> {
+/// The ranges within `from..until` that hold every missing bar, ascending. `times` ascend. Holes no more than `join` bars apart are one
+/// range, with the bars between them: where a page costs the same whatever it holds, that costs less.
+pub(super) fn ranges(times: &[i64], interval: Interval, from: Time, until: Time, join: i64) -> Vec<Range<Time>> {
     let span = interval.span().micros();
     let floor = |time: i64| time.div_euclid(span) * span;
     let (from, until) = (floor(from.micros()), floor(until.micros()));
@@ -16,12 +14,12 @@ pub(super) fn ranges(times: &[i64], interval: Interval, from: Time, until: Time)
     let mut next = from;
     for &time in times.iter().filter(|time| (from..until).contains(*time)) {
         if time > next {
-            add(&mut found, next..time, span);
+            add(&mut found, next..time, join * span);
         }
         next = floor(time) + span;
     }
     if next < until {
-        add(&mut found, next..until, span);
+        add(&mut found, next..until, join * span);
     }
     found.into_iter().map(|range| Time::from_micros(range.start)..Time::from_micros(range.end)).collect()
 }
@@ -41,9 +39,9 @@ pub(super) fn legs(ranges: Vec<Range<Time>>, interval: Interval, bars: i64) -> V
     found
 }
 
-fn add(found: &mut Vec<Range<i64>>, hole: Range<i64>, span: i64) {
+fn add(found: &mut Vec<Range<i64>>, hole: Range<i64>, join: i64) {
     match found.last_mut() {
-        Some(last) if hole.start - last.end <= JOIN_BARS * span => last.end = hole.end,
+        Some(last) if hole.start - last.end <= join => last.end = hole.end,
         _ => found.push(hole),
     }
 }
@@ -61,7 +59,7 @@ mod tests {
     fn hours(there: &[i64], from: i64, until: i64) -> Vec<(i64, i64)> {
         let times: Vec<i64> = there.iter().map(|hour| hour * HOUR).collect();
         let time = |hour: i64| Time::from_micros(hour * HOUR);
-        let found = ranges(&times, "1h".parse().unwrap(), time(from), time(until));
+        let found = ranges(&times, "1h".parse().unwrap(), time(from), time(until), 500);
         found.into_iter().map(|range| (range.start.micros() / HOUR, range.end.micros() / HOUR)).collect()
     }
 
@@ -78,11 +76,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_missing_bar_is_asked_for(there in proptest::collection::btree_set(0_i64..3000, 0..60), leg in 1_i64..700) {
+        fn every_missing_bar_is_asked_for(there in proptest::collection::btree_set(0_i64..3000, 0..60), leg in 1_i64..700, join in 0_i64..900) {
             let times: Vec<i64> = there.iter().map(|hour| hour * HOUR).collect();
             let (from, until) = (Time::from_micros(100 * HOUR), Time::from_micros(2900 * HOUR));
             let interval = "1h".parse().unwrap();
-            let found = legs(ranges(&times, interval, from, until), interval, leg);
+            let found = legs(ranges(&times, interval, from, until, join), interval, leg);
             let asked: BTreeSet<i64> =
                 found.iter().flat_map(|range| (range.start.micros() / HOUR)..(range.end.micros() / HOUR)).collect();
             prop_assert_eq!(asked.len() as i64, found.iter().map(|r| (r.end - r.start).micros() / HOUR).sum::<i64>(), "no bar twice");

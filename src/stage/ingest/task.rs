@@ -281,7 +281,7 @@ impl<'a> Intake<'a> {
         wanted: Range<Time>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<SourceReport>, IngestError> {
-        let ranges = self.missing(series, wanted.start..wanted.end.min(session.settled_now()))?;
+        let ranges = self.missing(series, wanted.start..wanted.end.min(session.settled_now()), PAGE_BARS_MAX as i64)?;
         let legs = missing::legs(ranges, series.interval(), LEG_BARS);
         let span = series.interval().span().micros();
         let bars: i64 = legs.iter().map(|leg| (leg.end - leg.start).micros() / span).sum();
@@ -309,7 +309,7 @@ impl<'a> Intake<'a> {
         wanted: Range<Time>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(Vec<SourceReport>, Vec<String>), IngestError> {
-        let mut files = archive::plan(series.symbol(), series.interval(), &self.missing(series, wanted.clone())?, self.now);
+        let mut files = archive::plan(series.symbol(), series.interval(), &self.missing(series, wanted.clone(), 0)?, self.now);
         let manifest = self.lake.manifest(series)?.unwrap_or_default();
         // A file that was taken in has what it has; its holes are the venue's.
         let taken = |name: &str| manifest.imports.iter().any(|import| Path::new(&import.source).ends_with(name));
@@ -328,10 +328,10 @@ impl<'a> Intake<'a> {
         Ok((reports, archive.absent().to_vec()))
     }
 
-    /// The bars of `wanted` that are not there, as ranges.
-    fn missing(&self, series: &Series, wanted: Range<Time>) -> Result<Vec<Range<Time>>, IngestError> {
+    /// The bars of `wanted` that are not there, as ranges; holes no more than `join` bars apart are one.
+    fn missing(&self, series: &Series, wanted: Range<Time>, join: i64) -> Result<Vec<Range<Time>>, IngestError> {
         let times = self.times(series, wanted.clone())?;
-        Ok(missing::ranges(&times, series.interval(), wanted.start, wanted.end))
+        Ok(missing::ranges(&times, series.interval(), wanted.start, wanted.end, join))
     }
 
     /// How whole the bars of a range are, from the first that is there.
