@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidegate::domain::{Columns, Projection, Series, Span, Time};
 use tidegate::feed::FeedError;
@@ -22,6 +23,8 @@ struct Desk {
     config: IngestConfig,
     clock: Arc<Ticks>,
     venue: Venue,
+    /// What one exchange may take by the real clock.
+    exchange_max: Duration,
 }
 
 impl Desk {
@@ -37,7 +40,14 @@ impl Desk {
             contract: Contract::default(),
             timeout: Span::from_secs(8),
         };
-        Self { lake: Lake::open(folder.path().join("lake")).unwrap(), folder, config, clock, venue }
+        Self {
+            lake: Lake::open(folder.path().join("lake")).unwrap(),
+            folder,
+            config,
+            clock,
+            venue,
+            exchange_max: Duration::from_secs(10),
+        }
     }
 
     fn hours(hours: i64) -> Self {
@@ -45,7 +55,8 @@ impl Desk {
     }
 
     fn try_ingest(&self, watermark: Option<Time>) -> Result<Ingested, IngestError> {
-        ingest(&self.config, &self.lake, self.folder.path(), &self.clock.reach(), watermark, &mut |_| {})
+        let reach = self.clock.reach().with_exchange_max(self.exchange_max);
+        ingest(&self.config, &self.lake, self.folder.path(), &reach, watermark, &mut |_| {})
     }
 
     fn ingest(&self) -> Ingested {
@@ -135,7 +146,10 @@ fn whatever_a_page_does_the_lake_ends_the_same() {
         &[Act::Body("<html>maintenance</html>".to_owned()), Act::Body(String::new())],
     ];
     for acts in passing {
-        let desk = Desk::hours(2500);
+        let mut desk = Desk::hours(2500);
+        if acts.contains(&Act::Slow) {
+            desk.exchange_max = Duration::from_millis(800);
+        }
         desk.venue.plays(acts.iter().cloned());
         let found = desk.ingest();
         assert!(found.is_kept(), "{acts:?}: {:?}", found.series[0].verdict);

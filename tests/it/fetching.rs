@@ -1,7 +1,7 @@
 //! The binary against a venue of ours: `data fetch` and `run`, cut off anywhere.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
 use tidegate::chance::Stream;
@@ -106,6 +106,15 @@ fn a_ban_outlives_the_process() {
     assert_eq!(venue.calls("klines"), 1);
 }
 
+/// Starts a command that is struck later; the venue answers nobody before it knows whom to strike.
+fn struck(venue: &Venue, command: &mut Command, victim: impl FnOnce(u32) -> Victim) -> Child {
+    venue.with(|book| {
+        let child = command.spawn().unwrap();
+        book.victim = Some(victim(child.id()));
+        child
+    })
+}
+
 /// Here the program waits by the real clock: a second after the first answer, and a minute that nobody has to sit out.
 #[test]
 fn a_pause_passes_and_ctrl_c_ends_it() {
@@ -116,8 +125,9 @@ fn a_pause_passes_and_ctrl_c_ends_it() {
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     let other = tempfile::tempdir().unwrap();
     venue.plays([Act::Status(429, Some("60"), "")]);
-    let child = fetch(&venue, other.path(), &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    venue.with(|book| book.victim = Some(Victim { pid: child.id(), signal: "-INT", calls_left: 3, is_waiting: false }));
+    let mut command = fetch(&venue, other.path(), &args);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = struck(&venue, &mut command, |pid| Victim { pid, signal: "-INT", calls_left: 3, is_waiting: false });
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", told(&output));
     assert!(told(&output).contains("interrupted") && told(&output).contains("run the same command again"), "{}", told(&output));
@@ -130,8 +140,9 @@ fn cut_off(venue: &Venue, lake: &Path, args: &[&str], signal: &'static str, chan
         // Later ones are left in peace for longer: a leg must end for the next to go on behind it.
         let calls_left = chance.below(calls + 6 * u64::from(cut));
         let is_waiting = chance.happens(0.5);
-        let mut child = fetch(venue, lake, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        venue.with(|book| book.victim = Some(Victim { pid: child.id(), signal, calls_left, is_waiting }));
+        let mut command = fetch(venue, lake, args);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = struck(venue, &mut command, |pid| Victim { pid, signal, calls_left, is_waiting });
         let status = child.wait().unwrap();
         venue.with(|book| {
             book.victim = None;
