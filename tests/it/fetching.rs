@@ -169,6 +169,7 @@ fn a_fetch_killed_at_random_moments_ends_the_same() {
     for signal in ["-KILL", "-INT"] {
         let parts = tempfile::tempdir().unwrap();
         let cuts = cut_off(&venue, parts.path(), &MINUTES, signal, &mut chance, 40);
+        println!("{cuts} cuts by {signal}");
         assert!(cuts >= 3, "only {cuts} cuts; seed {seed}");
         assert!(bars(parts.path(), "1m") > 100_000 && files(parts.path()) == files(whole.path()), "seed {seed}, {signal}");
     }
@@ -184,6 +185,7 @@ fn an_archive_download_killed_at_random_moments_ends_the_same() {
     for signal in ["-KILL", "-INT"] {
         let parts = tempfile::tempdir().unwrap();
         let cuts = cut_off(&venue, parts.path(), &HOURS, signal, &mut chance, 20);
+        println!("{cuts} cuts by {signal}");
         assert!(cuts >= 2, "only {cuts} cuts; seed {seed}");
         assert_eq!(bars(parts.path(), "1h"), bars(whole.path(), "1h"), "seed {seed}, {signal}");
         let left: Vec<_> = files(&parts.path().join("_archive")).into_iter().map(|(name, _)| name).collect();
