@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::{Money, Span, Symbol};
+use crate::feed::binance::{Address, Service};
 use crate::profile::Profile;
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
 use crate::profile::merge::Effective;
 use crate::profile::path::KeyPath;
 use crate::stage::alert::config::{AlertConfig, Route, Severity};
-use crate::stage::ingest::config::{Contract, IngestConfig, Source, Synthetic};
+use crate::stage::ingest::config::{Contract, IngestConfig, Remote, Source, Synthetic};
 use crate::stage::model::config::{CrossSignal, EmaCross, EmaSeed, ModelConfig, Rule, Sizing};
 use crate::stage::oms::config::{OmsConfig, OrderStyle, SizedIn};
 
@@ -162,8 +163,8 @@ fn ingest_config(read: &Read<'_>, symbols: Vec<Symbol>) -> IngestConfig {
             "synthetic" => {
                 Source::Synthetic(Synthetic { seed: read.count("seed"), start: read.time("start"), bars: read.small("bars") })
             }
-            "binance" => Source::Binance,
-            _ => Source::BinanceArchive,
+            "binance" => Source::Binance(remote(read, Service::Market)),
+            _ => Source::BinanceArchive(remote(read, Service::Archive)),
         },
         symbols,
         interval: read.interval("interval"),
@@ -176,6 +177,14 @@ fn ingest_config(read: &Read<'_>, symbols: Vec<Symbol>) -> IngestConfig {
         },
         timeout: read.span("timeout"),
     }
+}
+
+fn remote(read: &Read<'_>, service: Service) -> Remote {
+    let address = match read.text("base_url") {
+        "" => Address::default_of(service),
+        url => Address::new(service, url).expect("the address was checked with the document"),
+    };
+    Remote { address, history: read.span("history") }
 }
 
 fn model_choice(read: &Read<'_>, sizing: Sizing) -> ModelChoice {

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod alerts;
+mod archive;
 mod backtest;
 mod bad_data;
+mod binance;
 mod cases;
 mod chains;
 mod completions;
@@ -12,6 +14,7 @@ mod diff;
 mod documents;
 mod env_script;
 mod explain;
+mod fetching;
 mod from_env;
 mod includes;
 mod ingest;
@@ -29,5 +32,7 @@ mod secrets;
 mod shared;
 mod tidy;
 mod truth;
+#[path = "../venue/mod.rs"]
+mod venue;
 mod verbs;
 mod workload;

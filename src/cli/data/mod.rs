@@ -1,6 +1,7 @@
 //! `tidegate data`: bars into the lake, and what they are like.
 
 mod check;
+mod fetch;
 mod import;
 mod list;
 mod sample;
@@ -14,6 +15,7 @@ use super::Context;
 use super::exit::{Exit, Failure};
 use crate::domain::{Interval, Symbol};
 use crate::feed::FeedError;
+use crate::feed::binance::BinanceError;
 use crate::stage::ingest::config::Contract;
 use crate::stage::ingest::task::IngestError;
 use crate::store::{Lake, LakeError};
@@ -28,6 +30,8 @@ pub struct DataArgs {
 enum DataVerb {
     /// Take kline files into the lake: CSV or JSON, plain, .gz or .zip.
     Import(import::ImportArgs),
+    /// Fetch bars from binance or its archive. Goes on where an earlier fetch ended.
+    Fetch(fetch::FetchArgs),
     /// Say how whole and sound bars are. Ends with 4 if bars are missing or faulty.
     Check(check::CheckArgs),
     /// List what the lake has.
@@ -66,6 +70,7 @@ pub struct SeriesArgs {
 pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.verb {
         DataVerb::Import(args) => import::run(args, context),
+        DataVerb::Fetch(args) => fetch::run(args, context),
         DataVerb::Check(args) => check::run(args, context),
         DataVerb::Ls(args) => list::run(args, context),
         DataVerb::Sample(args) => sample::run(args, context),
@@ -88,6 +93,7 @@ fn contract() -> Contract {
 fn failed(error: IngestError) -> Failure {
     let exit = match &error {
         IngestError::Lake(LakeError::Locked { .. }) => Exit::Locked,
+        IngestError::Feed(FeedError::Binance(BinanceError::Interrupted)) => Exit::Interrupted,
         IngestError::Feed(FeedError::Unnamed { .. }) | IngestError::Series(_) => Exit::Usage,
         _ => Exit::Failed,
     };

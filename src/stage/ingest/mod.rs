@@ -11,9 +11,11 @@
 
 pub mod config;
 mod coverage;
+mod missing;
 mod quality;
 mod reason;
 mod settle;
+mod taken;
 pub mod task;
 mod verdict;
 
@@ -21,4 +23,5 @@ pub use coverage::Gap;
 pub use quality::{FileOrder, Quality};
 pub use reason::Reason;
 pub use settle::{Settled, Settler};
+pub use taken::SourceReport;
 pub use verdict::{Breach, Verdict};
