@@ -10,11 +10,11 @@ use super::exit::{Exit, Failure};
 use super::output::{BOLD, GREEN, RED, Report, YELLOW};
 use super::secrets::NamedSecrets;
 use super::select::{Select, environment};
-use crate::pipeline::load::{load_from, read_alone};
+use crate::pipeline::load::{Sound, load_from, read_alone};
 use crate::pipeline::{Plan, StageKind};
 use crate::profile::documents::Asked;
 use crate::profile::render::{self, Paint};
-use crate::profile::{Diagnostics, Documents, Folder, Profile, chain, effect, keys};
+use crate::profile::{Diagnostics, Documents, Environment, Folder, Profile, chain, effect, keys};
 use crate::secret::Secrets;
 
 /// Check profiles and pipelines, and say everything that is wrong.
@@ -50,54 +50,54 @@ impl Check {
     /// # Errors
     /// None of its own; what is wrong with the documents is the report.
     pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        let mut found = Diagnostics::default();
-        let mut secrets = NamedSecrets::new(Secrets::of_this_process(&context.root));
+        let mut pass = Pass::new(context);
         let checked = match &self.select.profile {
-            Some(name) => vec![self.one(&mut Documents::new(&context.root), name, &mut found, &mut secrets)],
-            None => self.all(context, &mut found, &mut secrets),
+            Some(name) => vec![self.one(name, &mut pass)],
+            None => self.all(&mut pass),
         };
-        let found = found.sorted();
+        let found = pass.found.sorted();
         let exit = if found.errors() == 0 { Exit::Done } else { Exit::Configuration };
-        Ok(self.report(&checked, &secrets, found).print(context, exit))
+        Ok(self.report(&checked, &pass.secrets, found).print(context, exit))
     }
 
-    fn one(&self, documents: &mut Documents, name: &str, found: &mut Diagnostics, secrets: &mut NamedSecrets) -> Checked {
+    fn one(&self, name: &str, pass: &mut Pass) -> Checked {
         let mut own = Diagnostics::default();
-        let pipeline = self.select.pipeline.as_deref();
-        let loaded = load_from(documents, name, pipeline, &self.select.overrides(), &environment(), &mut own);
+        let (pipeline, overrides) = (self.select.pipeline.as_deref(), self.select.overrides());
+        let loaded = load_from(&mut pass.documents, &mut pass.sound, name, pipeline, &overrides, &pass.environment, &mut own);
         let sound = own.errors() == 0 && loaded.is_some();
-        found.extend(own);
+        pass.found.extend(own);
         let facts = loaded.as_ref().map(|(profile, plan)| facts(profile, plan)).unwrap_or_default();
         let resolved = loaded.filter(|_| sound).map(|(profile, plan)| {
-            secrets.add(&profile);
-            Resolved::of(&profile, &plan)
+            pass.secrets.add(&profile);
+            let json = if pass.for_programs { Resolved::json(&profile, &plan) } else { serde_json::Value::Null };
+            Resolved { mode: profile.mode().name(), json }
         });
         Checked { name: name.to_owned(), kind: "profile", sound, facts, resolved }
     }
 
     /// Every profile that can be picked with its pipeline, and every other pipeline by itself.
-    fn all(&self, context: &Context, found: &mut Diagnostics, secrets: &mut NamedSecrets) -> Vec<Checked> {
-        let mut documents = Documents::new(&context.root);
+    fn all(&self, pass: &mut Pass) -> Vec<Checked> {
         let mut checked = Vec::new();
-        let names = documents.names(Folder::Profiles);
+        let names = pass.documents.names(Folder::Profiles);
         if names.is_empty() && self.select.pipeline.is_none() {
-            found.push(documents.none_at_all(Folder::Profiles));
+            pass.found.push(pass.documents.none_at_all(Folder::Profiles));
         }
         for name in names {
             let asked = Asked { code: "missing-profile", by: None };
-            let layer = documents.open(Folder::Profiles, &name, &keys::SCHEMA, &asked);
+            let layer = pass.documents.open(Folder::Profiles, &name, &keys::SCHEMA, &asked);
             if layer.is_some_and(|layer| chain::is_abstract(&layer)) {
-                found.extend(documents.take_found());
+                pass.found.extend(pass.documents.take_found());
             } else {
-                checked.push(self.one(&mut documents, &name, found, secrets));
+                checked.push(self.one(&name, pass));
             }
         }
-        let mut pipelines = documents.names(Folder::Pipelines);
+        let mut pipelines = pass.documents.names(Folder::Pipelines);
         if let Some(one) = &self.select.pipeline {
             pipelines.retain(|name| name == one);
         }
         for name in pipelines {
-            let sound = read_alone(&mut documents, &name, &self.select.overrides(), &environment(), found);
+            let overrides = self.select.overrides();
+            let sound = read_alone(&mut pass.documents, &name, &overrides, &pass.environment, &mut pass.found);
             checked.push(Checked { name, kind: "pipeline", sound, facts: String::new(), resolved: None });
         }
         checked
@@ -152,17 +152,40 @@ impl Check {
     }
 }
 
+/// One walk over documents that profiles share: each is read once, and each finding told once.
+struct Pass {
+    documents: Documents,
+    sound: Sound,
+    environment: Environment,
+    secrets: NamedSecrets,
+    found: Diagnostics,
+    /// A fingerprint costs more than all checks of a profile, and only programs read it.
+    for_programs: bool,
+}
+
+impl Pass {
+    fn new(context: &Context) -> Self {
+        Self {
+            documents: Documents::new(&context.root),
+            sound: Sound::default(),
+            environment: environment(),
+            secrets: NamedSecrets::new(Secrets::of_this_process(&context.root)),
+            found: Diagnostics::default(),
+            for_programs: context.json,
+        }
+    }
+}
+
 impl Resolved {
-    fn of(profile: &Profile, plan: &Plan) -> Self {
-        let json = json!({
+    fn json(profile: &Profile, plan: &Plan) -> serde_json::Value {
+        json!({
             "chain": profile.chain(),
             "mode": profile.mode().name(),
             "venue": profile.venue().name(),
             "pipeline": plan.name(),
             "fingerprint": profile.fingerprint(),
             "pipeline_fingerprint": plan.fingerprint(),
-        });
-        Self { mode: profile.mode().name(), json }
+        })
     }
 }
 

@@ -1,5 +1,8 @@
 //! `tidegate replay`: a back-test over the lake, in isolated state.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use anyhow::anyhow;
 use clap::Args;
 
@@ -12,6 +15,7 @@ use super::summary::Told;
 use super::table::short_time;
 use super::work::{self, Workplace, ingest_failure, lake_failure};
 use crate::domain::{Columns, Time};
+use crate::feed::binance::Reach;
 use crate::pipeline::Plan;
 use crate::pipeline::graph::StageKind;
 use crate::runner::folder::{Figures, Recording, Stamp, short_hash};
@@ -59,12 +63,12 @@ impl Replay {
         let (profile, plan, _) = select.load_pipeline(context, named.as_deref())?;
         refuse_disabled(&plan)?;
         let place = Workplace::new(context, profile, plan)?;
-        self.fill_empty_lake(context, &place)?;
+        let stop = work::stop_on_signal()?;
+        self.fill_empty_lake(context, &place, &stop)?;
         let columns = place.read(None, self.to)?;
         self.refuse_nothing(&place, &columns)?;
         let whole = columns.iter().map(Columns::len).sum::<usize>() as u64;
         let bar = work::progress(context, "replay", whole);
-        let stop = work::stop_on_signal()?;
         let data = place.data_fingerprint(None, self.to)?;
         let mut recording = Recording::new(self.stamp(&place, data))?;
         let mut taken = Ok(());
@@ -84,7 +88,7 @@ impl Replay {
     }
 
     /// On a lake without any bars of the pipeline, takes them from its source first: a new user's first command works.
-    fn fill_empty_lake(&self, context: &Context, place: &Workplace) -> Result<(), Failure> {
+    fn fill_empty_lake(&self, context: &Context, place: &Workplace, stop: &Arc<AtomicBool>) -> Result<(), Failure> {
         for series in &place.series {
             match place.lake.last_open_time(series) {
                 Ok(Some(_)) => return Ok(()),
@@ -92,8 +96,8 @@ impl Replay {
                 Err(error) => return Err(lake_failure(error)),
             }
         }
-        let now = context.clock.now();
-        ingest(place.plan.ingest(), &place.lake, &context.root, now, None, &mut |_| {}).map(drop).map_err(ingest_failure)
+        let reach = Reach::new(context.clock.clone(), stop.clone());
+        ingest(place.plan.ingest(), &place.lake, &context.root, &reach, None, &mut |_| {}).map(drop).map_err(ingest_failure)
     }
 
     fn refuse_nothing(&self, place: &Workplace, columns: &[Columns]) -> Result<(), Failure> {

@@ -1,5 +1,8 @@
 //! `tidegate run`: takes in the bars that have closed, trades them, records what happened.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
@@ -14,6 +17,7 @@ use super::summary::Told;
 use super::table::{grouped, short_time};
 use super::work::{self, Workplace, ingest_failure, lake_failure};
 use crate::domain::{Columns, Span, Time};
+use crate::feed::binance::Reach;
 use crate::pipeline::StageKind;
 use crate::profile::{Mode, Profile};
 use crate::runner::run::{Job, Report as Done, RunError, Runner, complete_until};
@@ -50,7 +54,7 @@ impl Run {
         let mut job = Job { stamp, trader: place.trader.clone() };
         let runner = Runner::open(&mut journal, &place.runs, &job).map_err(run_failure)?;
         if place.plan.is_enabled(StageKind::Ingest) {
-            let taken = take_in(context, &place, runner.watermark())?;
+            let taken = take_in(context, &place, runner.watermark(), &stop)?;
             if !taken.is_kept() {
                 drop(runner);
                 return contract_broken(context, &place, &mut journal, &taken);
@@ -105,14 +109,14 @@ fn refuse_live(profile: &Profile) -> Result<(), Failure> {
     Err(Failure::new(Exit::Refused, error).hint(format!("add --paper: `tidegate run -p {} --paper`", profile.name())))
 }
 
-fn take_in(context: &Context, place: &Workplace, watermark: Option<Time>) -> Result<Ingested, Failure> {
+fn take_in(context: &Context, place: &Workplace, watermark: Option<Time>, stop: &Arc<AtomicBool>) -> Result<Ingested, Failure> {
     let bar = work::progress(context, "ingest", 0);
     let mut seen = |done: u64| {
         bar.set_length(done);
         bar.set_position(done);
     };
-    let now = context.clock.now();
-    let taken = ingest(place.plan.ingest(), &place.lake, &context.root, now, watermark, &mut seen).map_err(ingest_failure);
+    let reach = Reach::new(context.clock.clone(), stop.clone());
+    let taken = ingest(place.plan.ingest(), &place.lake, &context.root, &reach, watermark, &mut seen).map_err(ingest_failure);
     bar.finish_and_clear();
     tracing::debug!("bars taken in");
     taken
@@ -129,6 +133,9 @@ fn contract_broken(context: &Context, place: &Workplace, journal: &mut Journal, 
         for breach in &series.verdict.breaches {
             text.push_str(&format!("  {}  {breach}\n", series.series));
             breaches.push(json!({ "series": series.series.to_string(), "breach": breach.to_string() }));
+        }
+        for name in &series.absent_files {
+            text.push_str(&format!("  {}  binance has no file {name}\n", series.series));
         }
     }
     if let Some(alerting) = &alerting {

@@ -9,6 +9,8 @@ use anyhow::anyhow;
 use super::Context;
 use super::exit::{Exit, Failure, OrExit};
 use crate::domain::{Columns, Series, Time};
+use crate::feed::FeedError;
+use crate::feed::binance::BinanceError;
 use crate::pipeline::Plan;
 use crate::profile::Profile;
 use crate::runner::setup;
@@ -94,6 +96,10 @@ pub fn lake_failure(error: LakeError) -> Failure {
 pub fn ingest_failure(error: IngestError) -> Failure {
     match error {
         IngestError::Lake(error) => lake_failure(error),
+        IngestError::Feed(FeedError::Binance(error @ BinanceError::Interrupted)) => {
+            let hint = error.hint();
+            hint.into_iter().fold(Failure::new(Exit::Interrupted, error), Failure::hint)
+        }
         other => {
             let hint = other.hint();
             hint.into_iter().fold(Failure::new(Exit::Failed, other), Failure::hint)

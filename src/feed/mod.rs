@@ -1,6 +1,7 @@
 //! Feeds: where bars come from, as raw rows.
 //!
-//! Enter at [`open`] for files of bars and at [`TradeFile::open`] for files of trades; each other file is one kind of source behind [`BarSource`].
+//! Enter at [`open`] for files of bars, at [`TradeFile::open`] for files of trades, at [`binance`] for the venue; each other
+//! file is one kind of source behind [`BarSource`].
 //!
 //! FEED-1  Numbers are read strictly; what is no number is kept as text and marked, never guessed.
 //! FEED-2  A file that cannot be klines of the asked interval is refused whole, with the line.
@@ -9,6 +10,7 @@
 //! Not here: what a bar must satisfy (`stage/ingest`), keeping bars (`store`).
 
 mod batch;
+pub mod binance;
 mod input;
 mod kline;
 mod kline_csv;
@@ -127,6 +129,8 @@ pub enum FeedError {
     Unnamed { path: PathBuf, what: &'static str },
     #[error("{} is named for {found}, not for {expected}", path.display())]
     Misnamed { path: PathBuf, found: String, expected: String },
+    #[error(transparent)]
+    Binance(#[from] binance::BinanceError),
 }
 
 impl FeedError {
@@ -163,6 +167,7 @@ impl FeedError {
             },
             Self::Misnamed { .. } => "name the file that belongs to the pipeline's symbol and interval".to_owned(),
             Self::Read { .. } => return None,
+            Self::Binance(error) => return error.hint(),
         })
     }
 }

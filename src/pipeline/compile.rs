@@ -1,14 +1,16 @@
 //! From a sound document to a plan under a profile.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use crate::domain::{Money, Span, Symbol};
+use crate::feed::binance::{Address, Service};
+use crate::profile::Profile;
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
 use crate::profile::merge::Effective;
 use crate::profile::path::KeyPath;
-use crate::profile::{Profile, resolve};
 use crate::stage::alert::config::{AlertConfig, Route, Severity};
-use crate::stage::ingest::config::{Contract, IngestConfig, Source, Synthetic};
+use crate::stage::ingest::config::{Contract, IngestConfig, Remote, Source, Synthetic};
 use crate::stage::model::config::{CrossSignal, EmaCross, EmaSeed, ModelConfig, Rule, Sizing};
 use crate::stage::oms::config::{OmsConfig, OrderStyle, SizedIn};
 
@@ -36,8 +38,6 @@ pub fn compile(profile: &Profile, document: &Document, found: &mut Diagnostics) 
     let sizing = sizing(&model);
     sizing_fits(profile, &model, &sizing, found);
     let ingest = ingest_config(&ingest, symbols);
-    let names: Vec<String> = ingest.symbols.iter().map(ToString::to_string).collect();
-    let fingerprint = resolve::sha256(&format!("{}symbols = {}\n", effective.canonical(), names.join(",")));
     Some(Plan {
         name: document.name.clone(),
         summary: effective.text_at(&KeyPath::dotted("pipeline.summary")).unwrap_or_default().to_owned(),
@@ -48,8 +48,8 @@ pub fn compile(profile: &Profile, document: &Document, found: &mut Diagnostics) 
         record: if effective.text_at(&KeyPath::dotted("pipeline.record")) == Some("all") { Record::All } else { Record::Changes },
         schedule: schedule::build(effective, ingest.interval),
         ingest,
-        effective: effective.clone(),
-        fingerprint,
+        effective: Arc::clone(&document.effective),
+        fingerprint: OnceLock::new(),
     })
 }
 
@@ -163,8 +163,8 @@ fn ingest_config(read: &Read<'_>, symbols: Vec<Symbol>) -> IngestConfig {
             "synthetic" => {
                 Source::Synthetic(Synthetic { seed: read.count("seed"), start: read.time("start"), bars: read.small("bars") })
             }
-            "binance" => Source::Binance,
-            _ => Source::BinanceArchive,
+            "binance" => Source::Binance(remote(read, Service::Market)),
+            _ => Source::BinanceArchive(remote(read, Service::Archive)),
         },
         symbols,
         interval: read.interval("interval"),
@@ -177,6 +177,14 @@ fn ingest_config(read: &Read<'_>, symbols: Vec<Symbol>) -> IngestConfig {
         },
         timeout: read.span("timeout"),
     }
+}
+
+fn remote(read: &Read<'_>, service: Service) -> Remote {
+    let address = match read.text("base_url") {
+        "" => Address::default_of(service),
+        url => Address::new(service, url).expect("the address was checked with the document"),
+    };
+    Remote { address, history: read.span("history") }
 }
 
 fn model_choice(read: &Read<'_>, sizing: Sizing) -> ModelChoice {

@@ -36,6 +36,8 @@ const DIRECTIONS: &[(&str, Direction)] = &[
     ("stage.*.seed", Unknown),
     ("stage.*.start", Unknown),
     ("stage.*.bars", Unknown),
+    ("stage.*.base_url", Unknown),
+    ("stage.*.history", Unknown),
     ("stage.*.contract.missing_bars", Greater),
     ("stage.*.contract.max_return", Greater),
     ("stage.*.contract.monotonic_time", Off),

@@ -19,7 +19,7 @@ use super::keys::{DEFAULTS, SCHEMA, stage_table};
 #[derive(Debug, Clone)]
 pub struct Document {
     pub(super) name: String,
-    pub(super) effective: Effective,
+    pub(super) effective: Arc<Effective>,
     /// In the order in which they run.
     pub(super) stages: Vec<Joint>,
 }
@@ -67,7 +67,7 @@ pub fn read(documents: &mut Documents, name: &str, asked: &Asked, overlay: Overl
     effect::disobeyed(&effective, found);
     let sound = found.errors() == before && effective.layers().iter().all(|layer| layer.sound);
     let stages = order.into_iter().map(|at| stages[at].clone()).collect();
-    sound.then(|| Document { name: name.to_owned(), effective, stages })
+    sound.then(|| Document { name: name.to_owned(), effective: Arc::new(effective), stages })
 }
 
 /// The stages whose kind is known.

@@ -1,5 +1,6 @@
 //! The way in: from a project's folder to a profile and a plan.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
@@ -8,6 +9,7 @@ use crate::profile::overlay::{self, Environment, Overrides};
 use crate::profile::path::KeyPath;
 use crate::profile::{Profile, keys as profile_keys, resolve};
 
+use super::document::Document;
 use super::plan::Plan;
 use super::{compile, document, keys};
 
@@ -25,7 +27,8 @@ pub fn load(
     environment: &Environment,
 ) -> Result<(Profile, Plan, Vec<Diagnostic>), Diagnostics> {
     let mut found = Diagnostics::default();
-    let loaded = load_from(&mut Documents::new(root), profile, pipeline, overrides, environment, &mut found);
+    let loaded =
+        load_from(&mut Documents::new(root), &mut Sound::default(), profile, pipeline, overrides, environment, &mut found);
     let found = found.sorted();
     match loaded {
         Some((profile, plan)) if found.errors() == 0 => Ok((profile, plan, found.into_iter().collect())),
@@ -33,9 +36,15 @@ pub fn load(
     }
 }
 
-/// The same with documents that may already be read, and findings of all kinds in `found`.
+/// Pipelines that were read and are sound, for a caller that wants them under many profiles.
+#[derive(Debug, Default)]
+pub struct Sound(BTreeMap<String, Document>);
+
+/// The same with documents that may already be read, and findings of all kinds in `found`. Overrides and environment must be those
+/// that `sound` was filled with.
 pub fn load_from(
     documents: &mut Documents,
+    sound: &mut Sound,
     profile: &str,
     pipeline: Option<&str>,
     overrides: &Overrides,
@@ -50,10 +59,14 @@ pub fn load_from(
     let named = named.or_else(|| pipeline_of(documents, profile));
     let asked =
         Asked { code: "missing-pipeline", by: pipeline.is_none().then(|| resolved.as_ref().and_then(named_at)).flatten() };
-    let document = named.and_then(|name| document::read(documents, &name, &asked, for_pipeline, found));
+    let document = named.and_then(|name| match sound.0.remove(&name) {
+        Some(document) => Some(document),
+        None => document::read(documents, &name, &asked, for_pipeline, found),
+    });
     let (resolved, document) = (resolved?, document?);
-    let plan = compile(&resolved, &document, found)?;
-    Some((resolved, plan))
+    let plan = compile(&resolved, &document, found);
+    sound.0.insert(document.name.clone(), document);
+    Some((resolved, plan?))
 }
 
 fn named_at(profile: &Profile) -> Option<(KeyPath, crate::profile::source::Place)> {

@@ -22,6 +22,6 @@ pub mod wall_clock;
 pub use compile::compile;
 pub use document::Document;
 pub use graph::StageKind;
-pub use load::{load, load_from};
+pub use load::load;
 pub use plan::{ModelChoice, Plan, PlanError, Record, StagePlan};
 pub use schedule::Schedule;

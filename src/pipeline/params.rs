@@ -1,5 +1,6 @@
 //! Rules on the parameters of stages that look at more than one value.
 
+use crate::feed::binance::{Address, Service};
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
 use crate::profile::merge::Effective;
 
@@ -10,7 +11,10 @@ use super::keys::stage_table;
 pub(super) fn check(effective: &Effective, stages: &[Joint], found: &mut Diagnostics) {
     for stage in stages {
         match stage.kind {
-            StageKind::Ingest => symbols_given(effective, stage, found),
+            StageKind::Ingest => {
+                symbols_given(effective, stage, found);
+                address_known(effective, stage, found);
+            }
             StageKind::Model => {
                 fast_below_slow(effective, stage, found);
                 warm_before_signal(effective, stage, found);
@@ -30,6 +34,24 @@ fn symbols_given(effective: &Effective, stage: &Joint, found: &mut Diagnostics) 
     if effective.symbols_at(&key).is_some_and(|symbols| symbols.len() > usize::from(u16::MAX)) {
         let error = Diagnostic::error("too-many-symbols", "a pipeline takes at most 65535 symbols").at(effective.place(&key));
         found.push(error.key(&key).hint("split it into several pipelines"));
+    }
+}
+
+/// A document must not send the program to hosts that nobody has heard of.
+fn address_known(effective: &Effective, stage: &Joint, found: &mut Diagnostics) {
+    let (key, source) = (stage_table(&stage.name).child("base_url"), stage_table(&stage.name).child("source"));
+    let service = match effective.text_at(&source) {
+        Some("binance") => Service::Market,
+        Some("binance-archive") => Service::Archive,
+        _ => return,
+    };
+    let Some(url) = effective.text_at(&key) else { return };
+    if Address::new(service, url).is_err() {
+        let error = Diagnostic::error("base-url", format!("stage.{} must not take bars from this address", stage.name))
+            .at(effective.place(&key))
+            .label("not on the list")
+            .key(&key);
+        found.push(error.hint(format!("allowed here: {} or loopback", service.hosts().join(", "))));
     }
 }
 

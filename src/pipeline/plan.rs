@@ -1,6 +1,9 @@
 //! What a pipeline means under a profile: the shape the runner works on.
 
+use std::sync::{Arc, OnceLock};
+
 use crate::domain::{Interval, Span, Symbol};
+use crate::profile::fingerprint::sha256;
 use crate::profile::merge::Effective;
 use crate::stage::alert::config::AlertConfig;
 use crate::stage::ingest::config::IngestConfig;
@@ -22,8 +25,9 @@ pub struct Plan {
     pub(super) alert: AlertConfig,
     pub(super) record: Record,
     pub(super) schedule: Schedule,
-    pub(super) effective: Effective,
-    pub(super) fingerprint: String,
+    pub(super) effective: Arc<Effective>,
+    /// Worked out when somebody asks.
+    pub(super) fingerprint: OnceLock<String>,
 }
 
 /// One stage as the runner sees it.
@@ -156,6 +160,9 @@ impl Plan {
     /// SHA-256 over the pipeline's resolved values and the symbols that the profile leaves.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        self.fingerprint.get_or_init(|| {
+            let names: Vec<String> = self.ingest.symbols.iter().map(ToString::to_string).collect();
+            sha256(&format!("{}symbols = {}\n", self.effective.canonical(), names.join(",")))
+        })
     }
 }

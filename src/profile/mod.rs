@@ -21,6 +21,7 @@ pub mod env_names;
 pub mod env_script;
 pub mod explained;
 pub mod fault;
+pub mod fingerprint;
 pub mod json_schema;
 pub mod keys;
 pub mod kind;

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-
-use sha2::{Digest, Sha256};
+use std::sync::{Arc, OnceLock};
 
 use crate::domain::Symbol;
 use crate::escalation::{Ladder, Raised};
@@ -100,7 +98,6 @@ fn forced_paper(found: &mut Diagnostics) -> Layer {
 
 fn build(name: &str, chain: Vec<String>, effective: Effective, ignored: Vec<Ignored>) -> Profile {
     let read = Read { effective: &effective };
-    let fingerprint = sha256(&effective.canonical());
     Profile {
         name: name.to_owned(),
         chain,
@@ -120,16 +117,10 @@ fn build(name: &str, chain: Vec<String>, effective: Effective, ignored: Vec<Igno
         paper: paper(&read),
         alerts: alerts(&read),
         ladder: ladder(&read),
-        fingerprint,
+        fingerprint: OnceLock::new(),
         ignored,
         effective,
     }
-}
-
-/// SHA-256 in hex.
-#[must_use]
-pub fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads values that the checks before have proven to be there.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::domain::{Bps, Fraction, Instrument, Money, Price, Qty, Span, Symbol};
 use crate::escalation::Ladder;
@@ -9,6 +10,7 @@ use crate::notify::ReceiverConfig;
 use crate::risk::{Limits, Rules};
 use crate::venue::paper::PaperConfig;
 
+use super::fingerprint::sha256;
 use super::merge::Effective;
 use super::overlay::Ignored;
 
@@ -30,7 +32,8 @@ pub struct Profile {
     pub(super) ladder: Option<Ladder>,
     pub(super) effective: Effective,
     pub(super) ignored: Vec<Ignored>,
-    pub(super) fingerprint: String,
+    /// Worked out when somebody asks.
+    pub(super) fingerprint: OnceLock<String>,
 }
 
 /// Whether orders reach a real venue.
@@ -213,7 +216,7 @@ impl Profile {
     /// SHA-256 over the resolved values, references to secrets only by name.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        self.fingerprint.get_or_init(|| sha256(&self.effective.canonical()))
     }
 
     /// The paper venue's settings for `symbols`, in their order.

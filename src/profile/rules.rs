@@ -1,5 +1,7 @@
 //! Rules that look at more than one value of a profile, or at what a type cannot say. One function a rule; all of them run.
 
+use crate::feed::binance::is_loopback;
+
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::layer::Level;
 use super::merge::Effective;
@@ -180,11 +182,9 @@ fn venue_fits_mode(effective: &Effective, found: &mut Diagnostics) {
     let url_key = KeyPath::dotted("venue.binance.base_url");
     let Some(url) = effective.text_at(&url_key).filter(|_| venue == "binance") else { return };
     let host = url.trim_end_matches('/');
-    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-    let is_loopback = loopback.iter().any(|l| host.strip_prefix(l).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
     let (good, allowed) = match mode {
         "live" => (LIVE_HOSTS.contains(&host), LIVE_HOSTS[..2].join(", ")),
-        _ => (is_loopback || PRACTICE_HOSTS.contains(&host), format!("{} or loopback", PRACTICE_HOSTS.join(", "))),
+        _ => (is_loopback(host) || PRACTICE_HOSTS.contains(&host), format!("{} or loopback", PRACTICE_HOSTS.join(", "))),
     };
     if !good {
         let error = Diagnostic::error("base-url", format!("a {mode} profile must not send orders to this address"))

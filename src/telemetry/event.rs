@@ -31,6 +31,25 @@ impl AlertUndelivered<'_> {
     }
 }
 
+/// A request to a venue waits, or is tried again.
+#[derive(Debug, Clone, Copy)]
+pub struct VenueWaits<'a> {
+    pub what: &'a str,
+    pub secs: f64,
+    pub why: &'a str,
+}
+
+impl VenueWaits<'_> {
+    pub fn emit(&self) {
+        // A second or two is nobody's business; a wait that a person notices is.
+        if self.secs < 10.0 {
+            tracing::info!(what = self.what, secs = self.secs, why = self.why, "request waits");
+        } else {
+            tracing::warn!(what = self.what, secs = self.secs, why = self.why, "request waits");
+        }
+    }
+}
+
 /// The name at `index`; a pipeline that knows it gave it.
 #[must_use]
 pub fn symbol_name(symbols: &[Symbol], index: SymbolIndex) -> String {

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use tidegate::pipeline::{keys as pipeline_keys, load_from};
+use tidegate::pipeline::keys as pipeline_keys;
+use tidegate::pipeline::load::{Sound, load_from};
 use tidegate::profile::explained::Explained;
 use tidegate::profile::layer::Level;
 use tidegate::profile::{Diagnostics, Documents, Environment, Folder, Overrides, Profile, keys};
@@ -180,7 +181,8 @@ fn resolve(chain: &Chain) -> Option<Profile> {
     let overrides = Overrides { set, paper: chain.paper, ..Overrides::default() };
     let top = format!("p{}", chain.profiles.len() - 1);
     let mut found = Diagnostics::default();
-    let loaded = load_from(&mut documents, &top, None, &overrides, &Environment::new(variables), &mut found);
+    let loaded =
+        load_from(&mut documents, &mut Sound::default(), &top, None, &overrides, &Environment::new(variables), &mut found);
     loaded.filter(|_| found.errors() == 0).map(|(profile, _)| profile)
 }
 

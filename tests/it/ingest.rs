@@ -2,9 +2,12 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
+use tidegate::clock::ManualClock;
 use tidegate::domain::{Columns, Interval, Projection, Series, Span, Time};
+use tidegate::feed::binance::Reach;
 use tidegate::feed::sample;
 use tidegate::stage::ingest::config::{Contract, IngestConfig, Source, Synthetic};
 use tidegate::stage::ingest::task::{Ingested, Intake, SourceReport, ingest, series_of};
@@ -15,6 +18,10 @@ const START: i64 = 473_328 * HOUR;
 
 fn now() -> Time {
     "2026-11-01".parse().unwrap()
+}
+
+fn reach(now: Time) -> Reach {
+    Reach::new(Arc::new(ManualClock(now)), Arc::default())
 }
 
 fn hour() -> Interval {
@@ -59,7 +66,7 @@ impl Desk {
     }
 
     fn ingest(&self, watermark: Option<Time>) -> Ingested {
-        ingest(&self.config, &self.lake, self.folder.path(), now(), watermark, &mut |_| {}).unwrap()
+        ingest(&self.config, &self.lake, self.folder.path(), &reach(now()), watermark, &mut |_| {}).unwrap()
     }
 
     fn series(&self) -> Series {
@@ -170,7 +177,7 @@ fn the_path_may_hold_symbol_and_interval() {
 fn a_file_of_another_symbol_is_refused() {
     let desk = Desk::new(Source::File { path: "ETHUSDT-1h.csv".into() });
     desk.write("ETHUSDT-1h.csv", &rows(0..4));
-    let error = ingest(&desk.config, &desk.lake, desk.folder.path(), now(), None, &mut |_| {}).unwrap_err();
+    let error = ingest(&desk.config, &desk.lake, desk.folder.path(), &reach(now()), None, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("is named for ETHUSDT 1h, not for BTCUSDT 1h"), "{error}");
     assert!(error.hint().is_some());
 }
@@ -179,7 +186,8 @@ fn a_file_of_another_symbol_is_refused() {
 fn synthetic_bars_come_as_they_close() {
     let synthetic = Synthetic { seed: 5, start: at(0), bars: 300 };
     let (bit_by_bit, at_once) = (Desk::new(Source::Synthetic(synthetic)), Desk::new(Source::Synthetic(synthetic)));
-    let run = |desk: &Desk, now: Time| ingest(&desk.config, &desk.lake, desk.folder.path(), now, None, &mut |_| {}).unwrap();
+    let run =
+        |desk: &Desk, now: Time| ingest(&desk.config, &desk.lake, desk.folder.path(), &reach(now), None, &mut |_| {}).unwrap();
     for (hours, minutes, bars) in [(0, 59, 0), (1, 0, 1), (100, 30, 100), (100, 31, 100), (250, 0, 250), (9999, 0, 300)] {
         run(&bit_by_bit, at(hours) + Span::from_secs(minutes * 60));
         let there = bit_by_bit.lake.info(&bit_by_bit.series()).unwrap().map_or(0, |info| info.rows);

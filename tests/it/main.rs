@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod alerts;
+mod archive;
 mod backtest;
 mod bad_data;
+mod binance;
 mod cases;
 mod chains;
 mod completions;
@@ -14,6 +16,7 @@ mod env_script;
 mod explain;
 mod export;
 mod findings;
+mod fetching;
 mod from_env;
 mod includes;
 mod ingest;
@@ -33,5 +36,7 @@ mod shared;
 mod tidy;
 mod trades;
 mod truth;
+#[path = "../venue/mod.rs"]
+mod venue;
 mod verbs;
 mod workload;

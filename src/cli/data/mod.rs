@@ -2,6 +2,7 @@
 
 mod check;
 mod export;
+mod fetch;
 mod import;
 mod list;
 mod resample;
@@ -17,6 +18,7 @@ use super::Context;
 use super::exit::{Exit, Failure};
 use crate::domain::{Interval, Symbol};
 use crate::feed::FeedError;
+use crate::feed::binance::BinanceError;
 use crate::stage::ingest::config::Contract;
 use crate::stage::ingest::task::IngestError;
 use crate::store::{Lake, LakeError};
@@ -31,6 +33,8 @@ pub struct DataArgs {
 enum DataVerb {
     /// Take kline files into the lake, or make bars of trades: CSV or JSON, plain, .gz or .zip.
     Import(import::ImportArgs),
+    /// Fetch bars from binance or its archive. Goes on where an earlier fetch ended.
+    Fetch(fetch::FetchArgs),
     /// Say how whole and sound bars are. Ends with 4 if bars are missing or faulty.
     Check(check::CheckArgs),
     /// Make longer bars of shorter ones in the lake. A bar that would lack one is refused, not made up.
@@ -73,6 +77,7 @@ pub struct SeriesArgs {
 pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.verb {
         DataVerb::Import(args) => import::run(args, context),
+        DataVerb::Fetch(args) => fetch::run(args, context),
         DataVerb::Check(args) => check::run(args, context),
         DataVerb::Resample(args) => resample::run(args, context),
         DataVerb::Export(args) => export::run(args, context),
@@ -98,6 +103,7 @@ fn failed(error: IngestError) -> Failure {
     let exit = match &error {
         IngestError::Lake(LakeError::Locked { .. }) => Exit::Locked,
         IngestError::Lake(LakeError::OutputThere(_)) => Exit::Refused,
+        IngestError::Feed(FeedError::Binance(BinanceError::Interrupted)) => Exit::Interrupted,
         IngestError::Feed(FeedError::Unnamed { .. }) | IngestError::Series(_) | IngestError::Multiple(_) => Exit::Usage,
         _ => Exit::Failed,
     };

@@ -9,7 +9,7 @@ use super::keys::SCHEMA;
 use super::step::Reader;
 use super::story::Case;
 use crate::pipeline::Plan;
-use crate::pipeline::load::load_from;
+use crate::pipeline::load::{Sound, load_from};
 use crate::profile::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::profile::documents::{self, Documents};
 use crate::profile::layer::Layer;
@@ -66,7 +66,8 @@ fn resolve(
     let mut documents = Documents::shadowed(root, shown);
     let mut inner = Diagnostics::default();
     let pipeline = effective.text_at(&pipeline_key);
-    let loaded = load_from(&mut documents, profile, pipeline, &overrides, &Environment::default(), &mut inner);
+    let loaded =
+        load_from(&mut documents, &mut Sound::default(), profile, pipeline, &overrides, &Environment::default(), &mut inner);
     found.extend(inner.into_iter().map(|error| match error.code {
         "missing-profile" | "abstract-profile" if error.place.is_none() => {
             error.at(effective.place(&profile_key)).key(&profile_key)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::domain::{Interval, Span, Symbol, Time};
+use crate::feed::binance::Address;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct IngestConfig {
@@ -22,9 +23,17 @@ pub enum Source {
     /// Our own seeded generator.
     Synthetic(Synthetic),
     /// The venue's REST API.
-    Binance,
+    Binance(Remote),
     /// The venue's archive of daily and monthly files.
-    BinanceArchive,
+    BinanceArchive(Remote),
+}
+
+/// A source that is asked over the network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remote {
+    pub address: Address,
+    /// How far back the first run goes, on a lake that has no bar of a series.
+    pub history: Span,
 }
 
 /// What the generator makes.

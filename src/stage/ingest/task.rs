@@ -3,34 +3,37 @@
 mod resample;
 mod trades;
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
-
-use serde::Serialize;
 
 pub use resample::ResampleReport;
 pub use trades::TradeReport;
 
 use super::aggregate::AggregateError;
-use super::config::{Contract, IngestConfig, Source, Synthetic};
+use super::config::{Contract, IngestConfig, Remote, Source, Synthetic};
+use super::missing;
 use super::quality::Quality;
 use super::reason::Reason;
 use super::resample::NotMultiple;
-use super::settle::{Settler, refuse_contradicted};
+use super::settle::Settler;
+pub use super::taken::SourceReport;
+use super::taken::{Taken, report_of};
 use super::verdict::Verdict;
 use crate::domain::{Columns, Projection, Series, SeriesError, Span, Symbol, Time};
+use crate::feed::binance::archive::{self, Archive};
+use crate::feed::binance::{Http, PAGE_BARS_MAX, Reach, RestKlines, Session};
 use crate::feed::{self, BarSource, Batch, Expected, FeedError, Fingerprint, SyntheticFeed, names, sample};
-use crate::store::{Import, Lake, LakeError, RefusedRow, Writer};
+use crate::store::{Import, Lake, LakeError, RefusedRow};
 
 /// Rows settled at once. It bounds memory at about 200 MB; every archive file of a venue but a month of seconds fits in one.
 const CHUNK_ROWS: usize = 1 << 20;
 /// Rows read between two looks at the progress bar.
 const STEP_ROWS: usize = 1 << 16;
-/// Refused rows kept with their text; more are counted only.
-const REFUSED_KEPT_MAX: usize = 100_000;
 /// A file changed so shortly before it was read may have changed again within the same tick of its clock.
 const TRUSTED_AGE: Span = Span::from_secs(2);
+/// Bars that a venue is asked for before they are made to count: what a fetch that is cut off has to ask for again.
+const LEG_BARS: i64 = 50 * PAGE_BARS_MAX as i64;
 
 /// Bars of a venue's files belong to this venue unless something says otherwise.
 const FILE_VENUE: &str = "binance";
@@ -49,8 +52,6 @@ pub enum IngestError {
     Multiple(#[from] NotMultiple),
     #[error("failed to make bars of {}", path.display())]
     Trades { path: PathBuf, source: AggregateError },
-    #[error("there is no feed for the source \"{0}\" in this version")]
-    NoFeed(&'static str),
 }
 
 impl IngestError {
@@ -63,33 +64,7 @@ impl IngestError {
             Self::Series(_) => None,
             Self::Multiple(_) => Some("name an interval that is a whole multiple, like 5m, 15m or 1h of 1m".to_owned()),
             Self::Trades { source, .. } => Some(source.hint()),
-            Self::NoFeed(_) => Some("use source = \"file\" or source = \"synthetic\" in [stage.ingest]".to_owned()),
         }
-    }
-}
-
-/// What came of one source.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SourceReport {
-    pub source: String,
-    /// It was read before and has not changed since: the figures are those of then.
-    pub is_unchanged: bool,
-    pub added: u64,
-    /// Rows that were in the lake with the same values.
-    pub already_there: u64,
-    /// Rows refused, by reason.
-    pub refused: BTreeMap<String, u64>,
-    /// Where the refused rows are.
-    pub quarantine: Option<PathBuf>,
-    pub quality: Quality,
-}
-
-impl SourceReport {
-    /// Rows refused for a fault; a bar that is still open is none, nor is one whose trades may not all be there yet.
-    #[must_use]
-    pub fn faulty_rows(&self) -> u64 {
-        let is_fault = |code: &str| code != Reason::NotClosed.code() && code != Reason::Partial.code();
-        self.refused.iter().filter(|(code, _)| is_fault(code)).map(|(_, count)| count).sum()
     }
 }
 
@@ -102,6 +77,8 @@ pub struct SeriesReport {
     pub new_bars: u64,
     /// Open time of the last bar in the lake.
     pub last: Option<Time>,
+    /// Files of an archive that should be there and are not.
+    pub absent_files: Vec<String>,
     pub verdict: Verdict,
 }
 
@@ -142,13 +119,14 @@ pub fn series_of(config: &IngestConfig, root: &Path) -> Result<Vec<Series>, Inge
     let venue = match &config.source {
         Source::File { path } => sample::venue_of(&root.join(path))?.unwrap_or_else(|| FILE_VENUE.to_owned()),
         Source::Synthetic(_) => SYNTHETIC_VENUE.to_owned(),
-        Source::Binance | Source::BinanceArchive => FILE_VENUE.to_owned(),
+        Source::Binance(_) | Source::BinanceArchive(_) => FILE_VENUE.to_owned(),
     };
     config.symbols.iter().map(|symbol| Ok(Series::new(&venue, symbol.clone(), config.interval)?)).collect()
 }
 
 /// Takes every closed bar of the configured source that is not there yet into the lake, and judges the bars with
-/// `open_time >= watermark`. Paths of the configuration start at `root`. `progress` hears how many bytes or bars were read.
+/// `open_time >= watermark`. Paths of the configuration start at `root`; `reach` has the time, and the way to venues. `progress` hears
+/// how many bytes or bars were read.
 ///
 /// # Errors
 /// When a source cannot be read or the lake cannot be written; what was taken in before stays.
@@ -156,20 +134,46 @@ pub fn ingest(
     config: &IngestConfig,
     lake: &Lake,
     root: &Path,
-    now: Time,
+    reach: &Reach,
     watermark: Option<Time>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Ingested, IngestError> {
-    let intake = Intake::new(lake, &config.contract, now);
+    let intake = Intake::new(lake, &config.contract, reach.now());
+    let all = series_of(config, root)?;
+    let (mut taken, mut absent): (Vec<Vec<SourceReport>>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
+    match &config.source {
+        Source::File { path } => {
+            for series in &all {
+                taken.push(intake.files(series, &root.join(path), progress)?);
+            }
+        }
+        Source::Synthetic(synthetic) => {
+            for series in &all {
+                taken.push(intake.synthetic(series, *synthetic, progress)?.into_iter().collect());
+            }
+        }
+        Source::Binance(remote) => {
+            let http = Http::open(&remote.address, reach).map_err(FeedError::from)?;
+            let mut session = Session::open(&http, lake.root()).map_err(FeedError::from)?;
+            for series in &all {
+                let wanted = intake.due(series, remote, watermark)?;
+                taken.push(intake.fetch(&mut session, series, wanted, progress)?);
+            }
+        }
+        Source::BinanceArchive(remote) => {
+            let http = Http::open(&remote.address, reach).map_err(FeedError::from)?;
+            for series in &all {
+                let wanted = intake.due(series, remote, watermark)?;
+                let (sources, missed) = intake.fetch_files(&http, series, wanted, progress)?;
+                taken.push(sources);
+                absent.push(missed);
+            }
+        }
+    }
     let mut reports = Vec::new();
-    for series in series_of(config, root)? {
-        let sources = match &config.source {
-            Source::File { path } => intake.files(&series, &root.join(path), progress)?,
-            Source::Synthetic(synthetic) => intake.synthetic(&series, *synthetic, progress)?.into_iter().collect(),
-            Source::Binance => return Err(IngestError::NoFeed("binance")),
-            Source::BinanceArchive => return Err(IngestError::NoFeed("binance-archive")),
-        };
-        reports.push(intake.judge(series, sources, watermark)?);
+    for (at, (series, sources)) in all.into_iter().zip(taken).enumerate() {
+        let absent_files = absent.get_mut(at).map(std::mem::take).unwrap_or_default();
+        reports.push(SeriesReport { absent_files, ..intake.judge(series, sources, watermark)? });
     }
     Ok(Ingested { series: reports })
 }
@@ -206,7 +210,7 @@ impl<'a> Intake<'a> {
                 verdict.add_source(self.contract, &source.source, &source.quality);
             }
         }
-        Ok(SeriesReport { series, sources, new_bars: times.len() as u64, last, verdict })
+        Ok(SeriesReport { series, sources, new_bars: times.len() as u64, last, absent_files: Vec::new(), verdict })
     }
 
     /// Takes in the files of one series below `path`.
@@ -225,7 +229,7 @@ impl<'a> Intake<'a> {
             return Ok(report);
         }
         let source = feed::open(path, Expected::at(series.interval(), self.now))?;
-        self.take_in(series, source, Some((path, stamp)), progress)
+        self.take_in(series, source, Origin::File(path, stamp), progress)
     }
 
     /// The figures of a file, without taking it in.
@@ -294,6 +298,91 @@ impl<'a> Intake<'a> {
         verdict.breaches.iter().map(ToString::to_string).chain(rows).chain(found).collect()
     }
 
+    /// What a run may need of a series: from the watermark on, else from where the lake begins, else as far back as the first run goes.
+    fn due(&self, series: &Series, remote: &Remote, watermark: Option<Time>) -> Result<Range<Time>, IngestError> {
+        let begin = self.lake.manifest(series)?.and_then(|manifest| manifest.first());
+        Ok(watermark.or(begin).unwrap_or(self.now - remote.history)..self.now)
+    }
+
+    /// Asks the venue for every closed bar of `wanted` that is not there, and makes each leg of it count by itself.
+    ///
+    /// # Errors
+    /// When the venue gives no bars or the lake cannot be written; the legs before stay.
+    pub fn fetch(
+        &self,
+        session: &mut Session<'_>,
+        series: &Series,
+        wanted: Range<Time>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<SourceReport>, IngestError> {
+        let ranges = self.missing(series, wanted.start..wanted.end.min(session.settled_now()), PAGE_BARS_MAX as i64)?;
+        let legs = missing::legs(ranges, series.interval(), LEG_BARS);
+        let span = series.interval().span().micros();
+        let bars: i64 = legs.iter().map(|leg| (leg.end - leg.start).micros() / span).sum();
+        session.prepare_for(bars.unsigned_abs() / PAGE_BARS_MAX as u64).map_err(FeedError::from)?;
+        let (mut reports, mut done) = (Vec::new(), 0);
+        for leg in legs {
+            let source = RestKlines::new(session, series.symbol(), series.interval(), leg.start, leg.end);
+            let mut seen = |rows: u64| progress(done + rows);
+            let report = self.take_in(series, Box::new(source), Origin::Made("binance"), &mut seen)?;
+            done += report.quality.rows;
+            reports.push(report);
+        }
+        Ok(reports)
+    }
+
+    /// Brings every closed bar of `wanted` that is not there from files of the archive, each of which counts by itself; and names the
+    /// files that should be there and are not.
+    ///
+    /// # Errors
+    /// When a file cannot be had or is not what it should be, or the lake cannot be written; the files before stay.
+    pub fn fetch_files(
+        &self,
+        http: &Http,
+        series: &Series,
+        wanted: Range<Time>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(Vec<SourceReport>, Vec<String>), IngestError> {
+        let mut files = archive::plan(series.symbol(), series.interval(), &self.missing(series, wanted.clone(), 0)?, self.now);
+        let manifest = self.lake.manifest(series)?.unwrap_or_default();
+        // A file that was taken in has what it has; its holes are the venue's.
+        let taken = |name: &str| manifest.imports.iter().any(|import| Path::new(&import.source).ends_with(name));
+        files.retain(|file| !taken(&file.zip_name()));
+        let has_begun = manifest.first().is_some_and(|first| first < wanted.start);
+        let opened = Archive::open(http, self.lake.root(), series.symbol(), series.interval(), files, has_begun);
+        let mut archive = opened.map_err(FeedError::from)?;
+        let (mut reports, mut done) = (Vec::new(), 0);
+        while let Some(path) = archive.next_file().map_err(FeedError::from)? {
+            let report = self.import(series, &path, &mut |_| {})?;
+            archive.done_with(&path).map_err(FeedError::from)?;
+            done += report.quality.rows;
+            progress(done);
+            reports.push(report);
+        }
+        Ok((reports, archive.absent().to_vec()))
+    }
+
+    /// The bars of `wanted` that are not there, as ranges; holes no more than `join` bars apart are one.
+    fn missing(&self, series: &Series, wanted: Range<Time>, join: i64) -> Result<Vec<Range<Time>>, IngestError> {
+        let times = self.times(series, wanted.clone())?;
+        Ok(missing::ranges(&times, series.interval(), wanted.start, wanted.end, join))
+    }
+
+    /// How whole the bars of a range are, from the first that is there.
+    ///
+    /// # Errors
+    /// When the lake cannot be read.
+    pub fn verdict(&self, series: &Series, range: Range<Time>) -> Result<Verdict, IngestError> {
+        Ok(Verdict::on_bars(self.contract, series.interval(), None, &self.times(series, range)?))
+    }
+
+    fn times(&self, series: &Series, range: Range<Time>) -> Result<Vec<i64>, IngestError> {
+        match self.lake.read(series, Some(range.start), Some(range.end), Projection::TIME) {
+            Err(LakeError::NoSeries { .. }) => Ok(Vec::new()),
+            other => Ok(other?.open_time),
+        }
+    }
+
     /// Makes the bars of the generator that have closed and are not there yet; none if there are none.
     fn synthetic(
         &self,
@@ -311,7 +400,7 @@ impl<'a> Intake<'a> {
         }
         let mut source = SyntheticFeed::new(synthetic.seed, series.symbol(), series.interval(), synthetic.start, bars);
         source.skip(skip);
-        self.take_in(series, Box::new(source), None, progress).map(Some)
+        self.take_in(series, Box::new(source), Origin::Made("synthetic"), progress).map(Some)
     }
 
     /// The report of an import that need not be done again: the file is the same, and so is what it must satisfy.
@@ -353,8 +442,8 @@ impl<'a> Intake<'a> {
     fn take_in(
         &self,
         series: &Series,
-        mut source: Box<dyn BarSource>,
-        file: Option<(&Path, Stamp)>,
+        mut source: Box<dyn BarSource + '_>,
+        origin: Origin<'_>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<SourceReport, IngestError> {
         let mut settler = Settler::new(series.interval(), self.contract, self.now);
@@ -377,9 +466,9 @@ impl<'a> Intake<'a> {
         let fingerprint = source.finish()?;
         let mut writer = writer.expect("a source has at least one chunk");
         let quality = settler.quality();
-        let name = source_name(file.map(|(path, _)| path), &quality);
+        let name = origin.name(&quality);
         let quarantine = self.quarantine(series, &name, fingerprint.as_ref(), &taken.refused)?;
-        if let (Some((_, stamp)), Some(fingerprint)) = (file, fingerprint) {
+        if let (Origin::File(_, stamp), Some(fingerprint)) = (origin, fingerprint) {
             writer.record(self.import_record(&name, stamp, fingerprint, &taken, &quality));
         }
         writer.commit()?;
@@ -419,63 +508,6 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// What has been taken from a source so far.
-#[derive(Debug, Default)]
-struct Taken {
-    added: u64,
-    already_there: u64,
-    counts: BTreeMap<String, u64>,
-    refused: Vec<RefusedRow>,
-}
-
-impl Taken {
-    fn settle(
-        &mut self,
-        settler: &mut Settler,
-        writer: &mut Writer<'_>,
-        chunk: Batch,
-        contract: &Contract,
-    ) -> Result<(), IngestError> {
-        let first = chunk.rows.bars.open_time.iter().min().copied();
-        let close_before = match first {
-            Some(first) if contract.max_return.is_finite() => writer.close_before(Time::from_micros(first))?,
-            _ => None,
-        };
-        let mut settled = settler.settle(chunk, close_before.map(|(_, close)| close));
-        self.refuse(std::mem::take(&mut settled.refused));
-        let staged = writer.stage(&settled.rows)?;
-        self.added += staged.added;
-        for at in staged.same {
-            if settler.has_seen(settled.rows.bars.open_time[at as usize]) {
-                settler.note_duplicate(true);
-            } else {
-                self.already_there += 1;
-            }
-        }
-        for at in staged.different {
-            if settler.has_seen(settled.rows.bars.open_time[at as usize]) {
-                settler.note_duplicate(false);
-            }
-            self.refuse(vec![refuse_contradicted(&settled, at as usize)]);
-        }
-        Ok(())
-    }
-
-    fn report(self, source: String, quality: Quality) -> SourceReport {
-        let Self { added, already_there, counts, .. } = self;
-        SourceReport { source, is_unchanged: false, added, already_there, refused: counts, quarantine: None, quality }
-    }
-
-    fn refuse(&mut self, rows: Vec<RefusedRow>) {
-        for row in rows {
-            *self.counts.entry(row.reason.to_owned()).or_default() += 1;
-            if self.refused.len() < REFUSED_KEPT_MAX {
-                self.refused.push(row);
-            }
-        }
-    }
-}
-
 /// What the file system says about a file without opening it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
@@ -502,18 +534,21 @@ impl Stamp {
     }
 }
 
-/// The report of then; none if a program wrote the record whose figures read otherwise.
-fn report_of(import: &Import, source: String) -> Option<SourceReport> {
-    let quality = serde_json::from_value(import.quality.clone()).ok()?;
-    let refused = import.refused.clone();
-    Some(SourceReport { source, is_unchanged: true, added: 0, already_there: 0, refused, quarantine: None, quality })
+/// Where rows come from.
+#[derive(Debug, Clone, Copy)]
+enum Origin<'a> {
+    File(&'a Path, Stamp),
+    /// By a generator or a venue: the name is that of its maker and its first bar.
+    Made(&'static str),
 }
 
-fn source_name(path: Option<&Path>, quality: &Quality) -> String {
-    match (path, quality.first) {
-        (Some(path), _) => path.display().to_string(),
-        (None, Some(first)) => format!("synthetic-{first}"),
-        (None, None) => "synthetic".to_owned(),
+impl Origin<'_> {
+    fn name(self, quality: &Quality) -> String {
+        match (self, quality.first) {
+            (Self::File(path, _), _) => path.display().to_string(),
+            (Self::Made(maker), Some(first)) => format!("{maker}-{first}"),
+            (Self::Made(maker), None) => maker.to_owned(),
+        }
     }
 }
 

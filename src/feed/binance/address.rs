@@ -1,0 +1,106 @@
+//! Which addresses are asked for bars: a list, so that no document sends the program elsewhere.
+
+use super::BinanceError;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    Market,
+    Archive,
+}
+
+/// The first is the default: it serves public data only and takes no key. Hosts of the testnet are left out, whose prices would
+/// lie among those of the market.
+const MARKET: [&str; 7] = [
+    "https://data-api.binance.vision",
+    "https://api.binance.com",
+    "https://api-gcp.binance.com",
+    "https://api1.binance.com",
+    "https://api2.binance.com",
+    "https://api3.binance.com",
+    "https://api4.binance.com",
+];
+const ARCHIVE: [&str; 1] = ["https://data.binance.vision"];
+const LOOPBACK: [&str; 3] = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+
+impl Service {
+    #[must_use]
+    pub const fn hosts(self) -> &'static [&'static str] {
+        match self {
+            Self::Market => &MARKET,
+            Self::Archive => &ARCHIVE,
+        }
+    }
+}
+
+/// A base URL on the list, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    text: String,
+    is_loopback: bool,
+}
+
+impl Address {
+    /// # Errors
+    /// When `text` is neither on the list nor loopback.
+    pub fn new(service: Service, text: &str) -> Result<Self, BinanceError> {
+        let bare = text.strip_suffix('/').unwrap_or(text);
+        let is_loopback = is_loopback(bare);
+        if is_loopback || service.hosts().contains(&bare) {
+            return Ok(Self { text: bare.to_owned(), is_loopback });
+        }
+        Err(BinanceError::Address { text: text.to_owned(), allowed: service.hosts().join(", ") })
+    }
+
+    /// Where the service is.
+    #[must_use]
+    pub fn default_of(service: Service) -> Self {
+        Self { text: service.hosts()[0].to_owned(), is_loopback: false }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Is it this machine, where no proxy is asked?
+    #[must_use]
+    pub const fn is_loopback(&self) -> bool {
+        self.is_loopback
+    }
+}
+
+/// Does the address, without a slash at its end, name this machine? A port may follow and nothing else: what comes before an `@` is
+/// no host.
+#[must_use]
+pub fn is_loopback(text: &str) -> bool {
+    let is_port = |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    LOOPBACK.iter().any(|host| text.strip_prefix(host).is_some_and(|rest| rest.is_empty() || is_port(rest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_hosts_are_asked() {
+        for good in ["https://data-api.binance.vision", "https://api.binance.com/", "http://127.0.0.1:8080", "http://[::1]:1"] {
+            assert!(Address::new(Service::Market, good).is_ok(), "{good}");
+        }
+        for wrong in [
+            "http://api.binance.com",
+            "https://api.binance.com.evil.example",
+            "https://api.binance.com@evil.example",
+            "http://127.0.0.1:80@evil.example",
+            "http://127.0.0.1.evil.example",
+            "http://localhost:99999",
+            "https://testnet.binance.vision",
+            "https://data.binance.vision",
+            "file:///etc/passwd",
+            "",
+        ] {
+            assert!(Address::new(Service::Market, wrong).is_err(), "{wrong}");
+        }
+        assert!(Address::new(Service::Archive, "https://data.binance.vision").is_ok());
+    }
+}
