@@ -18,7 +18,7 @@ pub struct Schedule {
     pub timing: Timing,
     /// A run later than this sends no orders.
     pub max_lateness: Span,
-    /// Each run begins at a moment of this length, drawn anew.
+    /// A run begins up to this much later, drawn anew for each.
     pub jitter: Span,
     pub overlap: Overlap,
 }

@@ -13,7 +13,7 @@ use crate::cli::table::{Table, grouped};
 use crate::cli::work::stop_on_signal;
 use crate::domain::{Interval, Series, Symbol, Time};
 use crate::feed::FeedError;
-use crate::feed::binance::{Address, Http, Reach, Service, Session};
+use crate::feed::binance::{Address, Http, Reach, RestClient, Service};
 use crate::stage::ingest::Verdict;
 use crate::stage::ingest::task::{IngestError, Intake, SourceReport};
 
@@ -102,8 +102,8 @@ impl FetchArgs {
         range: &Range<Time>,
         progress: &mut dyn FnMut(&str, u64),
     ) -> Result<Vec<Fetched>, IngestError> {
-        let mut session = match self.source {
-            From::Binance => Some(Session::open(http, intake.lake.root()).map_err(FeedError::from)?),
+        let mut client = match self.source {
+            From::Binance => Some(RestClient::open(http, intake.lake.root()).map_err(FeedError::from)?),
             From::BinanceArchive => None,
         };
         let mut done = Vec::new();
@@ -111,8 +111,8 @@ impl FetchArgs {
         for symbol in &self.symbols {
             let series = Series::new("binance", symbol.clone(), self.interval)?;
             let mut seen = |bars: u64| progress(&symbol.to_string(), before + bars);
-            let (sources, absent) = match &mut session {
-                Some(session) => (intake.fetch(session, &series, range.clone(), &mut seen)?, Vec::new()),
+            let (sources, absent) = match &mut client {
+                Some(client) => (intake.fetch(client, &series, range.clone(), &mut seen)?, Vec::new()),
                 None => intake.fetch_files(http, &series, range.clone(), &mut seen)?,
             };
             before += sources.iter().map(|source| source.quality.rows).sum::<u64>();

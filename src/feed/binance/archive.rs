@@ -11,9 +11,9 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::answer::{Answer, Meaning};
+use super::client::Wire;
 use super::http::Saved;
-use super::session::Wire;
-use super::{BinanceError, Http, Session};
+use super::{BinanceError, Http, RestClient};
 use crate::domain::{Interval, Symbol, Time};
 use crate::feed;
 
@@ -101,7 +101,7 @@ impl File {
 /// Files on their way here, in the order of time.
 pub struct Archive<'a> {
     http: &'a Http,
-    session: Session<'a>,
+    client: RestClient<'a>,
     folder: PathBuf,
     symbol: Symbol,
     interval: Interval,
@@ -127,11 +127,11 @@ impl<'a> Archive<'a> {
         files: Vec<File>,
         has_begun: bool,
     ) -> Result<Self, BinanceError> {
-        let session = Session::of_files(http, lake)?;
+        let client = RestClient::of_files(http, lake)?;
         let folder = lake.join(FOLDER);
         let today = http.now().utc_day();
         let (symbol, left, here) = (symbol.clone(), files.into(), VecDeque::new());
-        Ok(Self { http, session, folder, symbol, interval, left, here, has_begun, today, absent: Vec::new() })
+        Ok(Self { http, client, folder, symbol, interval, left, here, has_begun, today, absent: Vec::new() })
     }
 
     /// The next file, here and whole; none when there are no more. What was given before is done with.
@@ -250,7 +250,7 @@ impl<'a> Archive<'a> {
             let said = match self.http.get(&format!("{}{CHECKSUM}", file.path)) {
                 Ok(answer) => match answer.meaning(self.http.now()) {
                     Meaning::Absent => return self.refuse_unsummed(file),
-                    meaning => match self.session.act_on(meaning, answer.status, &what)? {
+                    meaning => match self.client.act_on(meaning, answer.status, &what)? {
                         None => match std::str::from_utf8(&answer.body).ok().and_then(|text| sum_in(text, &file.zip_name())) {
                             Some(sum) => return Ok(Some(sum)),
                             None => "a body that is no checksum of it".to_owned(),
@@ -260,7 +260,7 @@ impl<'a> Archive<'a> {
                 },
                 Err(why) => why,
             };
-            self.session.go_on_after(attempts, &what, said)?;
+            self.client.go_on_after(attempts, &what, said)?;
         }
     }
 
@@ -303,7 +303,7 @@ impl<'a> Archive<'a> {
                 }
             }
             let Some((file, _)) = again.first() else { return Ok(()) };
-            self.session.go_on_after(attempts, &file.zip_name(), last)?;
+            self.client.go_on_after(attempts, &file.zip_name(), last)?;
             left = again;
         }
     }
@@ -322,7 +322,7 @@ impl<'a> Archive<'a> {
         };
         let found = Answer { status: answer.status, retry_after: answer.retry_after, ..Answer::default() };
         let meaning = if found.status == 200 { Meaning::Body } else { found.meaning(self.http.now()) };
-        if let Some(said) = self.session.act_on(meaning, found.status, &name)? {
+        if let Some(said) = self.client.act_on(meaning, found.status, &name)? {
             return Ok(Some(said));
         }
         let failed = |path: &Path| {

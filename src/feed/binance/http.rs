@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response};
 use tokio::runtime::Runtime;
 
-use super::session::Wire;
+use super::client::Wire;
 use super::{Address, Answer, BinanceError};
 use crate::clock::Clock;
 use crate::domain::{Span, Time};
@@ -119,7 +119,7 @@ impl Http {
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_MAX)
             .read_timeout(SILENCE_MAX)
-            // Attempts are counted by the session, and a redirect may lead off the list of addresses.
+            // Attempts are counted by the client, and a redirect may lead off the list of addresses.
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none());
         let builder = if address.is_loopback() { builder.no_proxy() } else { builder };

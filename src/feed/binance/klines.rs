@@ -1,7 +1,7 @@
 //! Klines of one series over one range, page by page.
 
 use super::page::{Asked, Complaint, Page, Row};
-use super::{BinanceError, Session};
+use super::{BinanceError, RestClient};
 use crate::domain::{Interval, Symbol, Time};
 use crate::feed::{BarSource, Batch, FeedError, Fingerprint};
 
@@ -13,7 +13,7 @@ const PAGE_ATTEMPTS_MAX: u32 = 3;
 
 /// A range of a series; both ends lie on the grid, and all of its bars have closed.
 pub struct RestKlines<'s, 'w> {
-    session: &'s mut Session<'w>,
+    client: &'s mut RestClient<'w>,
     symbol: String,
     interval: Interval,
     next: Time,
@@ -24,11 +24,11 @@ pub struct RestKlines<'s, 'w> {
 
 impl<'s, 'w> RestKlines<'s, 'w> {
     /// The bars with `from <= open_time < until`, cut at what has closed. BINANCE-4.
-    pub fn new(session: &'s mut Session<'w>, symbol: &Symbol, interval: Interval, from: Time, until: Time) -> Self {
+    pub fn new(client: &'s mut RestClient<'w>, symbol: &Symbol, interval: Interval, from: Time, until: Time) -> Self {
         let span = interval.span().micros();
-        let closed = session.settled_now().micros().div_euclid(span) * span;
+        let closed = client.settled_now().micros().div_euclid(span) * span;
         let until = until.min(Time::from_micros(closed));
-        Self { session, symbol: symbol.joined(), interval, next: from, until, rows: 0, is_done: from >= until }
+        Self { client, symbol: symbol.joined(), interval, next: from, until, rows: 0, is_done: from >= until }
     }
 
     /// One page, asked for again while it is wrong.
@@ -45,7 +45,7 @@ impl<'s, 'w> RestKlines<'s, 'w> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let body = self.session.get(&path, PAGE_WEIGHT, &what)?;
+            let body = self.client.get(&path, PAGE_WEIGHT, &what)?;
             let Complaint { why, page } = match Page::read(&body, &asked) {
                 Ok(page) => return Ok(page.rows),
                 Err(complaint) => complaint,
@@ -55,7 +55,7 @@ impl<'s, 'w> RestKlines<'s, 'w> {
                 None if attempts >= PAGE_ATTEMPTS_MAX => {
                     return Err(BinanceError::Exhausted { what, attempts, last: format!("it sent {why}") });
                 }
-                _ => self.session.go_on_after(attempts, &what, why)?,
+                _ => self.client.go_on_after(attempts, &what, why)?,
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Binance as a source of bars: its REST API and its archive of files.
 //!
-//! Enter at [`Http::open`] and [`Session::open`], then [`RestKlines`] or [`archive::Archive`]. Everything that decides is a plain
+//! Enter at [`Http::open`] and [`RestClient::open`], then [`RestKlines`] or [`archive::Archive`]. Everything that decides is a plain
 //! function of an answer and a time; [`Wire`] is the one edge, and tests put a venue of their own behind it.
 //!
 //! BINANCE-1  No request leaves while the venue has asked for none, whichever process it asked.
@@ -13,16 +13,16 @@ mod address;
 mod answer;
 pub mod archive;
 mod budget;
+mod client;
 mod closure;
 mod error;
 mod http;
 mod klines;
 mod page;
-mod session;
 
 pub use address::{Address, Service, is_loopback};
 pub use answer::Answer;
+pub use client::{RestClient, Wire};
 pub use error::BinanceError;
 pub use http::{Http, Reach};
 pub use klines::{PAGE_BARS_MAX, RestKlines};
-pub use session::{Session, Wire};

@@ -22,7 +22,7 @@ use super::taken::{Taken, report_of};
 use super::verdict::Verdict;
 use crate::domain::{Columns, Projection, Series, SeriesError, Span, Symbol, Time};
 use crate::feed::binance::archive::{self, Archive};
-use crate::feed::binance::{Http, PAGE_BARS_MAX, Reach, RestKlines, Session};
+use crate::feed::binance::{Http, PAGE_BARS_MAX, Reach, RestClient, RestKlines};
 use crate::feed::{self, BarSource, Batch, Expected, FeedError, Fingerprint, SyntheticFeed, names, sample};
 use crate::store::{Import, Lake, LakeError, RefusedRow};
 
@@ -154,10 +154,10 @@ pub fn ingest(
         }
         Source::Binance(remote) => {
             let http = Http::open(&remote.address, reach).map_err(FeedError::from)?;
-            let mut session = Session::open(&http, lake.root()).map_err(FeedError::from)?;
+            let mut client = RestClient::open(&http, lake.root()).map_err(FeedError::from)?;
             for series in &all {
                 let wanted = intake.due(series, remote, watermark)?;
-                taken.push(intake.fetch(&mut session, series, wanted, progress)?);
+                taken.push(intake.fetch(&mut client, series, wanted, progress)?);
             }
         }
         Source::BinanceArchive(remote) => {
@@ -310,19 +310,19 @@ impl<'a> Intake<'a> {
     /// When the venue gives no bars or the lake cannot be written; the legs before stay.
     pub fn fetch(
         &self,
-        session: &mut Session<'_>,
+        client: &mut RestClient<'_>,
         series: &Series,
         wanted: Range<Time>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<SourceReport>, IngestError> {
-        let ranges = self.missing(series, wanted.start..wanted.end.min(session.settled_now()), PAGE_BARS_MAX as i64)?;
+        let ranges = self.missing(series, wanted.start..wanted.end.min(client.settled_now()), PAGE_BARS_MAX as i64)?;
         let legs = missing::legs(ranges, series.interval(), LEG_BARS);
         let span = series.interval().span().micros();
         let bars: i64 = legs.iter().map(|leg| (leg.end - leg.start).micros() / span).sum();
-        session.prepare_for(bars.unsigned_abs() / PAGE_BARS_MAX as u64).map_err(FeedError::from)?;
+        client.prepare_for(bars.unsigned_abs() / PAGE_BARS_MAX as u64).map_err(FeedError::from)?;
         let (mut reports, mut done) = (Vec::new(), 0);
         for leg in legs {
-            let source = RestKlines::new(session, series.symbol(), series.interval(), leg.start, leg.end);
+            let source = RestKlines::new(client, series.symbol(), series.interval(), leg.start, leg.end);
             let mut seen = |rows: u64| progress(done + rows);
             let report = self.take_in(series, Box::new(source), Origin::Made("binance"), &mut seen)?;
             done += report.quality.rows;

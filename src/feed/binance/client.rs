@@ -51,7 +51,7 @@ pub trait Wire {
     fn now(&self) -> Time;
 }
 
-pub struct Session<'a> {
+pub struct RestClient<'a> {
     wire: &'a dyn Wire,
     closure: Closure,
     budget: Budget,
@@ -81,7 +81,7 @@ struct RateLimit {
     limit: u32,
 }
 
-impl<'a> Session<'a> {
+impl<'a> RestClient<'a> {
     /// Compares clocks. What the venue said to an earlier process counts: the file of it lies below `lake`.
     ///
     /// # Errors
@@ -89,12 +89,12 @@ impl<'a> Session<'a> {
     pub fn open(wire: &'a dyn Wire, lake: &Path) -> Result<Self, BinanceError> {
         let chance = Stream::new(wire.now().micros().unsigned_abs(), "binance backoff");
         let closure = Closure::of_lake(lake);
-        let mut session = Self { wire, closure, budget: Budget::new(WEIGHT_LIMIT), chance, offset: Span::from_micros(0) };
-        session.compare_clocks()?;
-        Ok(session)
+        let mut client = Self { wire, closure, budget: Budget::new(WEIGHT_LIMIT), chance, offset: Span::from_micros(0) };
+        client.compare_clocks()?;
+        Ok(client)
     }
 
-    /// A session for files, whose service has no clock and no weight.
+    /// A client for files, whose service has no clock and no weight.
     ///
     /// # Errors
     /// When the venue wants no request.
