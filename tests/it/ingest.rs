@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 use tidegate::clock::ManualClock;
@@ -10,7 +11,7 @@ use tidegate::domain::{Columns, Interval, Projection, Series, Span, Time};
 use tidegate::feed::binance::Reach;
 use tidegate::feed::sample;
 use tidegate::stage::ingest::config::{Contract, IngestConfig, Source, Synthetic};
-use tidegate::stage::ingest::task::{Ingested, Intake, SourceReport, ingest, series_of};
+use tidegate::stage::ingest::task::{IngestError, Ingested, Intake, SourceReport, ingest, series_of};
 use tidegate::store::Lake;
 
 const HOUR: i64 = 3_600_000_000;
@@ -251,4 +252,26 @@ proptest! {
         prop_assert_eq!(bars, same_bars);
         prop_assert_eq!(whole, chunked);
     }
+}
+
+/// INGEST-4: stopped anywhere, a source is not taken at all, and the same call later takes it whole.
+#[test]
+fn an_import_that_was_stopped_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("BTCUSDT-1h.csv");
+    fs::write(&path, rows(0..50)).unwrap();
+    let lake = Lake::open(folder.path().join("lake")).unwrap();
+    let series: Series = "test/BTC-USDT/1h".parse().unwrap();
+    let (contract, stop) = (Contract::default(), AtomicBool::new(false));
+    let intake = Intake::new(&lake, &contract, now()).in_chunks_of(10).until(&stop);
+    let mut steps = 0;
+    let stopped = intake.import(&series, &path, &mut |_| {
+        steps += 1;
+        stop.store(steps == 3, Ordering::Relaxed);
+    });
+    assert!(matches!(stopped, Err(IngestError::Interrupted)), "{stopped:?}");
+    let manifest = lake.manifest(&series).unwrap();
+    assert!(manifest.as_ref().is_none_or(|m| m.parts.is_empty() && m.imports.is_empty()), "something counts: {manifest:?}");
+    stop.store(false, Ordering::Relaxed);
+    assert_eq!(intake.import(&series, &path, &mut |_| {}).unwrap().added, 50);
 }

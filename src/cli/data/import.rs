@@ -12,6 +12,7 @@ use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Report;
 use crate::cli::table::{Table, grouped};
+use crate::cli::work::stop_on_signal;
 use crate::domain::Series;
 use crate::feed::names;
 use crate::stage::ingest::task::{Intake, SourceReport, series_of_file};
@@ -35,7 +36,8 @@ pub(super) fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Failure>
     }
     let lake = args.lake.open(context)?;
     let contract = contract();
-    let intake = Intake::new(&lake, &contract, context.clock.now());
+    let stop = stop_on_signal()?;
+    let intake = Intake::new(&lake, &contract, context.clock.now()).until(&stop);
     let files = args.files()?;
     let bytes = files.iter().filter_map(|(path, _)| std::fs::metadata(path).ok()).map(|found| found.len()).sum();
     let bar = progress_bar(context, bytes);

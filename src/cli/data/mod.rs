@@ -103,7 +103,7 @@ fn failed(error: IngestError) -> Failure {
     let exit = match &error {
         IngestError::Lake(LakeError::Locked { .. }) => Exit::Locked,
         IngestError::Lake(LakeError::OutputThere(_)) => Exit::Refused,
-        IngestError::Feed(FeedError::Binance(BinanceError::Interrupted)) => Exit::Interrupted,
+        IngestError::Interrupted | IngestError::Feed(FeedError::Binance(BinanceError::Interrupted)) => Exit::Interrupted,
         IngestError::Feed(FeedError::Unnamed { .. }) | IngestError::Series(_) | IngestError::Multiple(_) => Exit::Usage,
         _ => Exit::Failed,
     };

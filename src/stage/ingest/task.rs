@@ -5,6 +5,7 @@ mod trades;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 pub use resample::ResampleReport;
@@ -52,6 +53,8 @@ pub enum IngestError {
     Multiple(#[from] NotMultiple),
     #[error("failed to make bars of {}", path.display())]
     Trades { path: PathBuf, source: AggregateError },
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl IngestError {
@@ -62,6 +65,7 @@ impl IngestError {
             Self::Feed(error) => error.hint(),
             Self::Lake(error) => error.hint(),
             Self::Series(_) => None,
+            Self::Interrupted => Some("nothing of this file was taken; run the same command again".to_owned()),
             Self::Multiple(_) => Some("name an interval that is a whole multiple, like 5m, 15m or 1h of 1m".to_owned()),
             Self::Trades { source, .. } => Some(source.hint()),
         }
@@ -108,6 +112,7 @@ pub struct Intake<'a> {
     pub contract: &'a Contract,
     pub now: Time,
     chunk_rows: usize,
+    stop: Option<&'a AtomicBool>,
 }
 
 /// The series that a pipeline's source fills, in the order of its symbols. Shipped and generated bars have a venue of their
@@ -181,13 +186,19 @@ pub fn ingest(
 impl<'a> Intake<'a> {
     #[must_use]
     pub fn new(lake: &'a Lake, contract: &'a Contract, now: Time) -> Self {
-        Self { lake, contract, now, chunk_rows: CHUNK_ROWS }
+        Self { lake, contract, now, chunk_rows: CHUNK_ROWS, stop: None }
     }
 
     /// Settles this many rows at once instead of a million: what comes out is the same.
     #[must_use]
     pub fn in_chunks_of(self, rows: usize) -> Self {
         Self { chunk_rows: rows, ..self }
+    }
+
+    /// Gives up between two steps once `stop` is set; a source is then not taken at all.
+    #[must_use]
+    pub fn until(self, stop: &'a AtomicBool) -> Self {
+        Self { stop: Some(stop), ..self }
     }
 
     /// Judges the bars of a series with `open_time >= watermark`, which came from `sources`.
@@ -455,6 +466,9 @@ impl<'a> Intake<'a> {
             while has_more && chunk.len() < self.chunk_rows {
                 has_more = source.read(STEP_ROWS.min(self.chunk_rows), &mut chunk)?;
                 progress(source.position());
+                if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                    return Err(IngestError::Interrupted);
+                }
             }
             // Taken after the first rows were read: a file that is none leaves no trace in the lake.
             let writer = match &mut writer {
