@@ -33,6 +33,7 @@ mod writer;
 
 use std::path::PathBuf;
 
+pub use fingerprint::Content;
 pub use lake::{Lake, SeriesInfo};
 pub use manifest::{Import, Manifest, Part};
 pub use notes::{Accepted, Disputed, Repair, Retired};

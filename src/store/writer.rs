@@ -128,6 +128,11 @@ impl Lake {
 }
 
 impl Writer<'_> {
+    #[must_use]
+    pub fn series(&self) -> &Series {
+        &self.series
+    }
+
     /// The manifest as it is on the disk.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
