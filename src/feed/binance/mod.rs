@@ -19,6 +19,7 @@ mod error;
 mod http;
 mod klines;
 mod page;
+mod status;
 
 pub use address::{Address, Service, is_loopback};
 pub use answer::Answer;
@@ -26,3 +27,4 @@ pub use client::{RestClient, Wire};
 pub use error::BinanceError;
 pub use http::{Http, Reach};
 pub use klines::{PAGE_BARS_MAX, RestKlines};
+pub use status::TRADING;
