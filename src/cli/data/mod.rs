@@ -3,6 +3,7 @@
 mod check;
 mod export;
 mod fetch;
+mod follow;
 mod import;
 mod list;
 mod resample;
@@ -35,6 +36,8 @@ enum DataVerb {
     Import(import::ImportArgs),
     /// Fetch bars from binance or its archive. Goes on where an earlier fetch ended.
     Fetch(fetch::FetchArgs),
+    /// Follow binance's streams: bars into the lake as they close, what was missed filled by asking.
+    Follow(follow::FollowArgs),
     /// Say how whole and sound bars are. Ends with 4 if bars are missing or faulty.
     Check(check::CheckArgs),
     /// Make longer bars of shorter ones in the lake. A bar that would lack one is refused, not made up.
@@ -78,6 +81,7 @@ pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.verb {
         DataVerb::Import(args) => import::run(args, context),
         DataVerb::Fetch(args) => fetch::run(args, context),
+        DataVerb::Follow(args) => follow::run(args, context),
         DataVerb::Check(args) => check::run(args, context),
         DataVerb::Resample(args) => resample::run(args, context),
         DataVerb::Export(args) => export::run(args, context),

@@ -1,5 +1,6 @@
 //! The edge of ingest: moves rows from feeds through the checks into the lake.
 
+pub mod follow;
 mod resample;
 mod trades;
 
