@@ -60,6 +60,8 @@ pub struct Line {
     retry_at: Option<Time>,
     recent: BTreeMap<Time, Row>,
     heard: Time,
+    /// Close of the last bar that is there.
+    seen_until: Time,
     pub is_stale: bool,
 }
 
@@ -77,6 +79,7 @@ impl Line {
             retry_at: None,
             recent: BTreeMap::new(),
             heard: now,
+            seen_until: next,
             is_stale: false,
         }
     }
@@ -188,6 +191,13 @@ impl Line {
         let Some(Task::Fill(range)) = self.job.take() else { return };
         (self.failures, self.retry_at) = (0, None);
         figures.filled += added;
+        let there = match holes.last() {
+            Some(hole) if hole.end >= range.end => hole.start,
+            _ => range.end,
+        };
+        if there > range.start {
+            self.seen_until = self.seen_until.max(there);
+        }
         let lacking = self.lacking(holes);
         self.attempts += 1;
         if lacking == 0 || self.attempts >= FILL_ATTEMPTS_MAX {
@@ -220,6 +230,7 @@ impl Line {
             if row.open_time == self.next {
                 self.next = self.close_of(row.open_time);
             }
+            self.seen_until = self.seen_until.max(self.close_of(row.open_time));
             self.recent.insert(row.open_time, *row);
         }
         while self.recent.len() > RECENT_MAX {
@@ -243,7 +254,7 @@ impl Line {
     /// B15: is it so long that nothing was heard, or that no bar came, that its prices are old?
     pub fn is_stale_at(&self, settled_now: Time, now: Time) -> bool {
         let old = Span::from_micros(self.interval.span().micros() * BARS_STALE);
-        now - self.heard >= SILENCE_STALE || settled_now - self.next >= old
+        now - self.heard >= SILENCE_STALE || settled_now - self.seen_until >= old
     }
 }
 

@@ -106,7 +106,8 @@ pub struct Machine {
     lines: Vec<Line>,
     by_name: BTreeMap<String, usize>,
     links: Links,
-    offset: Span,
+    /// What the venue's clock is ahead of ours; before that is known no bar is handed on.
+    offset: Option<Span>,
     figures: Figures,
     is_refused: bool,
 }
@@ -120,7 +121,7 @@ impl Machine {
             lines: lines.collect(),
             by_name: terms.symbols.iter().enumerate().map(|(at, (symbol, _))| (symbol.joined(), at)).collect(),
             links: Links::new(terms.seed, now),
-            offset: Span::from_micros(0),
+            offset: None,
             figures: Figures::default(),
             is_refused: false,
         }
@@ -131,10 +132,11 @@ impl Machine {
         &self.figures
     }
 
-    /// Connections that are not up yet, and jobs that are not done.
+    /// Connections that are not up yet, and jobs that are not done, the comparison of clocks among them.
     #[must_use]
     pub fn pending(&self) -> (usize, usize) {
-        (self.links.pending(), self.lines.iter().filter(|line| line.is_busy()).count())
+        let busy = self.lines.iter().filter(|line| line.is_busy()).count();
+        (self.links.pending(), busy + usize::from(self.offset.is_none()))
     }
 
     /// Open time of the first bar of a symbol that is not settled.
@@ -164,7 +166,7 @@ impl Machine {
                 effects.push(Effect::Tell(Word::Down(why)));
             }
             Event::Done(line, end) => self.on_done(line, end, now, &mut effects),
-            Event::Clock(offset) => self.offset = offset,
+            Event::Clock(offset) => self.offset = Some(offset),
             // Of a connection that was closed; or time, which is looked at in any case.
             Event::Opened(id) => effects.push(Effect::Close(id)),
             Event::Text(..) | Event::Ping(_) => self.figures.frames += 1,
@@ -176,7 +178,7 @@ impl Machine {
 
     /// What has happened by the venue's clock and by ours. STREAM-1.
     fn settled(&self, now: Time) -> Time {
-        now.min(now + self.offset)
+        self.offset.map_or(now, |offset| now.min(now + offset))
     }
 
     /// One control message for all symbols.
@@ -272,7 +274,8 @@ impl Machine {
             });
         }
         for (at, line) in self.lines.iter_mut().enumerate() {
-            if let Some(task) = line.work(settled_now, now, &mut self.figures) {
+            let task = self.offset.and_then(|_| line.work(settled_now, now, &mut self.figures));
+            if let Some(task) = task {
                 if let Task::Fill(range) = &task {
                     assert!(range.start < range.end, "STREAM-2: what is asked for lies between two bars");
                 }

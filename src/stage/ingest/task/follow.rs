@@ -22,6 +22,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A client compares clocks when it begins; after so long another one does.
 const CLIENT_AGE_MAX: Span = Span::from_secs(3600);
 
+/// Where there is nothing to do, the comparison of clocks that failed is tried again.
+const COMPARE_EVERY: Duration = Duration::from_secs(5);
+
 /// What is followed, and where its bars go.
 #[derive(Debug)]
 pub struct Follow<'a> {
@@ -195,9 +198,17 @@ impl Clerk<'_> {
     /// When the lake cannot be written.
     fn work(&self, todo: &mpsc::Receiver<Job>, mailbox: &Sender<Event>) -> Result<(), IngestError> {
         let mut client: Option<(RestClient<'_>, Time)> = None;
-        // Clocks are compared before the first bar comes. A venue that does not answer now is asked again with the first job.
+        // Clocks are compared before the first bar comes. A venue that does not answer now is asked again.
         let _ = self.compare_clocks(&mut client, mailbox);
-        while let Ok(Job { line, task }) = todo.recv() {
+        loop {
+            let Job { line, task } = match todo.recv_timeout(COMPARE_EVERY) {
+                Ok(job) => job,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    let _ = self.compare_clocks(&mut client, mailbox);
+                    continue;
+                }
+            };
             let end = match task {
                 Task::Fill(range) => self.fill(line, range, &mut client, mailbox),
                 Task::Keep(rows) => {
@@ -216,7 +227,6 @@ impl Clerk<'_> {
                 return Ok(());
             }
         }
-        Ok(())
     }
 
     fn intake(&self) -> Intake<'_> {

@@ -196,6 +196,7 @@ impl World {
     }
 
     fn live(&mut self, minutes: i64) {
+        self.feed(Event::Clock(Span::from_micros(0)));
         let mut second = 0;
         while second < minutes * 60 {
             self.is_rough = second < (minutes - 10) * 60;
@@ -248,4 +249,17 @@ fn no_bar_is_lost_twice_or_early() {
     }
     let all = [sum.bars, sum.filled, sum.conflicts, sum.early, sum.duplicates, sum.late, sum.reconnects];
     assert!(all.iter().all(|count| *count > seeds), "the misfortunes have to happen: {sum:?}");
+}
+
+/// STREAM-1: before clocks were compared nobody can tell what has closed.
+#[test]
+fn no_bar_is_handed_on_before_clocks_were_compared() {
+    let mut machine = machine(at(0), at(61_000_000));
+    let Some(Effect::Open(id)) = machine.on(Event::Tick, at(61_000_000)).pop() else { panic!("no connection is opened") };
+    let closing = Event::Text(id, text(0, &row(0, 0, 101.0), true));
+    assert_eq!(machine.on(closing, at(61_000_000)), []);
+    let effects = machine.on(Event::Clock(Span::from_micros(-1_500_000)), at(61_000_000));
+    assert_eq!(effects, [], "by the venue's clock it is open for another half second");
+    let effects = machine.on(Event::Tick, at(61_500_000));
+    assert!(matches!(effects.as_slice(), [Effect::Work(Job { line: 0, task: Task::Keep(_) })]), "{effects:?}");
 }
