@@ -29,7 +29,7 @@ pub struct FollowArgs {
     /// The length of a bar, like 1m.
     #[arg(long)]
     interval: Interval,
-    /// Open time of the first bar wanted [default: where the lake ends, or now].
+    /// Open time of the first bar wanted [default: where the lake ends, else the last two].
     #[arg(long, value_name = "TIME")]
     from: Option<Time>,
     /// End after so long, like 2h [default: at Ctrl-C].
@@ -130,7 +130,8 @@ fn start(args: &FollowArgs, lake: &Lake, series: &Series, now: Time) -> Result<T
     let span = args.interval.span();
     let wanted = match args.from {
         Some(from) => Time::from_micros(from.micros() + span.micros() - 1),
-        None => lake.last_open_time(series)?.map_or(now, |last| last + span),
+        // Two bars that have closed, so that the venue is asked: its streams say nothing of a symbol that it does not list.
+        None => lake.last_open_time(series)?.map_or(now - span - span, |last| last + span),
     };
     Ok(Time::from_micros(wanted.micros().div_euclid(span.micros()) * span.micros()))
 }

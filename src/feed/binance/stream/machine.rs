@@ -195,7 +195,10 @@ impl Machine {
             Ok(Frame::Bar { symbol, row, is_closed }) => match self.by_name.get(&symbol) {
                 Some(line) => {
                     let settled_now = self.settled(now);
-                    self.lines[*line].hear(now);
+                    // B15: the same bar once more is no sign that there are new ones.
+                    if !is_closed || row.open_time >= self.lines[*line].next() {
+                        self.lines[*line].hear(now);
+                    }
                     if is_closed {
                         self.lines[*line].take(row, settled_now, &mut self.figures);
                     }
