@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::TEMPORARY;
 use super::fingerprint::Content;
-use super::lake::{Lake, overlapping, read_parts};
+use super::lake::{Lake, overlapping};
 use super::lock::Lock;
 use super::manifest::{self, Import, Manifest, Part};
 use super::{LakeError, parquet, shadow};
@@ -239,7 +239,12 @@ impl Writer<'_> {
 
     /// The bars that will be.
     pub(super) fn read(&self, times: &Range<i64>, columns: Projection) -> Result<Rows, LakeError> {
-        read_parts(self.place(), &self.next.parts, times, columns)
+        self.read_of(&self.next.parts, times, columns)
+    }
+
+    /// The bars of these parts.
+    pub(super) fn read_of(&self, parts: &[Part], times: &Range<i64>, columns: Projection) -> Result<Rows, LakeError> {
+        self.lake.read_parts(self.place(), parts, times, columns)
     }
 
     /// Takes a part away. In the shadow it goes at once; in the series it stays until the manifest lists it no more.
@@ -272,7 +277,7 @@ impl Writer<'_> {
     /// The bars of a small part and new ones, in order.
     fn merge(&self, small: &Part, rows: &Rows, range: Range<usize>) -> Result<Rows, LakeError> {
         let small = std::slice::from_ref(small);
-        let mut all = read_parts(self.place(), small, &(i64::MIN..i64::MAX), Projection::ALL)?;
+        let mut all = self.read_of(small, &(i64::MIN..i64::MAX), Projection::ALL)?;
         let order: Vec<u32> = range.map(|at| at as u32).collect();
         all.append(&mut rows.take(&order));
         if all.is_ascending() {
