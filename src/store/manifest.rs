@@ -83,12 +83,24 @@ impl Manifest {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(LakeError::Read { path, source }),
         };
+        Self::parse(&path, &content).map(Some)
+    }
+
+    /// # Errors
+    /// When `content`, which was read from `path`, is no manifest or was written by a newer program.
+    pub(super) fn parse(path: &Path, content: &[u8]) -> Result<Self, LakeError> {
         let manifest: Self =
-            serde_json::from_slice(&content).map_err(|source| LakeError::Manifest { path: path.clone(), source })?;
+            serde_json::from_slice(content).map_err(|source| LakeError::Manifest { path: path.to_owned(), source })?;
         if manifest.schema != SCHEMA {
-            return Err(LakeError::Schema { path, found: manifest.schema });
+            return Err(LakeError::Schema { path: path.to_owned(), found: manifest.schema });
         }
-        Ok(Some(manifest))
+        Ok(manifest)
+    }
+
+    /// Does the part at this path below the series' folder exist?
+    #[must_use]
+    pub fn lists(&self, file: &str) -> bool {
+        self.parts.iter().any(|part| part.file == file)
     }
 
     #[must_use]

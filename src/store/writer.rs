@@ -5,7 +5,10 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::disk::TEMPORARY;
+use sha2::{Digest, Sha256};
+
+use super::bucket::Claim;
+use super::disk::{Published, TEMPORARY, hex};
 use super::fingerprint::Content;
 use super::lake::{Lake, overlapping};
 use super::lock::Lock;
@@ -48,7 +51,16 @@ pub struct Writer<'a> {
     /// The parts as they will be: those of the manifest, less merged ones, plus staged ones.
     parts: Vec<Part>,
     imports: Vec<Import>,
-    _lock: Lock,
+    right: Right,
+}
+
+/// What makes a writer the one whose manifest counts.
+#[derive(Debug)]
+enum Right {
+    /// No other begins while it is held.
+    Lock(#[expect(dead_code, reason = "held for what its end does")] Lock),
+    /// Others may begin, and the first to commit is right.
+    Claim(Claim),
 }
 
 impl Lake {
@@ -58,31 +70,29 @@ impl Lake {
     /// [`LakeError::Locked`] when another program writes this series; else when the folder cannot be read or written.
     pub fn writer(&self, series: &Series) -> Result<Writer<'_>, LakeError> {
         let folder = self.folder(series);
-        let cannot_write = |path: &PathBuf| {
-            let path = path.clone();
-            move |source| LakeError::Write { path, source }
+        let (right, manifest) = match &self.bucket {
+            None => self.lock(series, &folder)?,
+            Some(bucket) => Claim::take(bucket, &folder).map(|(claim, manifest)| (Right::Claim(claim), manifest))?,
         };
-        self.disk.create_folder(&folder).map_err(cannot_write(&folder))?;
+        let parts = manifest.parts.clone();
+        let writer = Writer { lake: self, series: series.clone(), folder, parts, manifest, imports: Vec::new(), right };
+        writer.sweep()?;
+        Ok(writer)
+    }
+
+    fn lock(&self, series: &Series, folder: &Path) -> Result<(Right, Manifest), LakeError> {
+        let cannot_write = |source| LakeError::Write { path: folder.to_owned(), source };
+        self.disk.create_folder(folder).map_err(cannot_write)?;
         let lock = folder.join(LOCK);
         let held = Lock::take(&lock).map_err(|error| match error {
             TryLockError::WouldBlock => LakeError::Locked { series: series.clone(), lock },
             TryLockError::Error(source) => LakeError::Write { path: lock, source },
         })?;
-        let manifest = match Manifest::load(&folder)? {
+        let manifest = match Manifest::load(folder)? {
             Some(manifest) => manifest,
-            None => self.begin(&folder)?,
+            None => self.begin(folder)?,
         };
-        let writer = Writer {
-            lake: self,
-            series: series.clone(),
-            folder,
-            parts: manifest.parts.clone(),
-            manifest,
-            imports: Vec::new(),
-            _lock: held,
-        };
-        writer.sweep()?;
-        Ok(writer)
+        Ok((Right::Lock(held), manifest))
     }
 
     /// Writes the first manifest of a series. From then on parts without one mean that it was lost, and are left alone.
@@ -179,6 +189,9 @@ impl Writer<'_> {
         for import in std::mem::take(&mut self.imports) {
             next.record(import);
         }
+        if let Right::Claim(claim) = &self.right {
+            return claim.commit(&self.series, &self.folder, &self.manifest, &next);
+        }
         let path = self.folder.join(manifest::FILE);
         self.lake
             .disk
@@ -225,15 +238,12 @@ impl Writer<'_> {
         Ok(all.take(&order))
     }
 
-    fn write_part(&self, folder: &str, rows: &Rows, range: Range<usize>) -> Result<Part, LakeError> {
-        let path = self.folder.join(folder);
-        let failed = |source| LakeError::Write { path: path.clone(), source };
-        let mut draft = self.lake.disk.draft(&path).map_err(failed)?;
-        if let Err(error) = parquet::write(&mut draft, rows, range.clone()) {
-            return Err(failed(draft.take_failure().unwrap_or_else(|| std::io::Error::other(error))));
-        }
+    fn write_part(&mut self, folder: &str, rows: &Rows, range: Range<usize>) -> Result<Part, LakeError> {
         let (first, last) = (rows.bars.time(range.start), rows.bars.time(range.end - 1));
-        let published = draft.publish(|sha256| part_name(first, sha256)).map_err(failed)?;
+        let published = match &mut self.right {
+            Right::Lock(_) => self.write_file(folder, rows, range.clone())?,
+            Right::Claim(claim) => put_object(claim, &self.folder.join(folder), rows, range.clone())?,
+        };
         Ok(Part {
             file: format!("{folder}/{}", published.name),
             rows: range.len() as u64,
@@ -245,9 +255,24 @@ impl Writer<'_> {
         })
     }
 
+    fn write_file(&self, folder: &str, rows: &Rows, range: Range<usize>) -> Result<Published, LakeError> {
+        let path = self.folder.join(folder);
+        let first = rows.bars.time(range.start);
+        let failed = |source| LakeError::Write { path: path.clone(), source };
+        let mut draft = self.lake.disk.draft(&path).map_err(failed)?;
+        if let Err(error) = parquet::write(&mut draft, rows, range) {
+            return Err(failed(draft.take_failure().unwrap_or_else(|| std::io::Error::other(error))));
+        }
+        draft.publish(|sha256| part_name(first, sha256)).map_err(failed)
+    }
+
     /// Removes files that the manifest does not list: drafts, and parts of a writer that died before its manifest or after it.
     /// The manifest is the one on the disk at this moment, not the one remembered: a commit may have failed after it counted.
     fn sweep(&self) -> Result<(), LakeError> {
+        if self.lake.bucket.is_some() {
+            // What lies about there may be another's: only what is old goes, when a writer begins.
+            return Ok(());
+        }
         let Some(manifest) = Manifest::load(&self.folder)? else { return Ok(()) };
         let listed = |file: &str| manifest.parts.iter().any(|part| part.file == file);
         for name in names(&self.folder)? {
@@ -302,6 +327,19 @@ fn compare(rows: &Rows, there: &Rows) -> (Staged, Vec<u32>) {
 fn part_name(first: Time, sha256: &str) -> String {
     let first: String = first.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
     format!("part-{first}-{}.parquet", &sha256[..16])
+}
+
+/// Encodes a part in memory, whose content must be known before its name.
+fn put_object(claim: &mut Claim, folder: &Path, rows: &Rows, range: Range<usize>) -> Result<Published, LakeError> {
+    let first = rows.bars.time(range.start);
+    let cannot_write = |error| LakeError::Write { path: folder.to_owned(), source: std::io::Error::other(error) };
+    let content = parquet::write(Vec::new(), rows, range).map_err(cannot_write)?;
+    let (sha256, bytes) = (hex(&Sha256::digest(&content)), content.len() as u64);
+    let name = claim.put_part(folder, content, |nth| match nth {
+        0 => part_name(first, &sha256),
+        nth => part_name(first, &sha256).replace(".parquet", &format!("-{nth}.parquet")),
+    })?;
+    Ok(Published { name, sha256, bytes })
 }
 
 fn names(folder: &Path) -> Result<Vec<String>, LakeError> {

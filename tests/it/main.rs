@@ -6,6 +6,7 @@ mod archive;
 mod backtest;
 mod bad_data;
 mod binance;
+mod bucket;
 mod cases;
 mod chains;
 mod completions;
