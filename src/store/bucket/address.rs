@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
+const REGION_CHARS_MAX: usize = 40;
+
 /// `s3://bucket/prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketAddress {
@@ -28,12 +30,14 @@ pub struct Access {
 pub enum AddressError {
     #[error("does not begin with s3://")]
     Scheme,
-    #[error("names no bucket: names have 3 to 63 lower-case letters, digits, dots and hyphens")]
+    #[error("names no bucket: 3 to 63 of a-z, 0-9, dots and hyphens")]
     Bucket,
     #[error("has a prefix with something else than letters, digits, - _ . = and single slashes")]
     Prefix,
-    #[error("is no https:// address; http:// is taken for this machine only")]
+    #[error("is neither an https:// address nor one of this machine")]
     Endpoint,
+    #[error("is no region's name")]
+    Region,
 }
 
 impl BucketAddress {
@@ -94,6 +98,15 @@ impl Access {
     }
 }
 
+/// The name of a region as it is used: it becomes a part of a host's name.
+///
+/// # Errors
+/// When it has something else than letters, digits and hyphens.
+pub fn region(text: &str) -> Result<String, AddressError> {
+    let is_name = (1..=REGION_CHARS_MAX).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if is_name { Ok(text.to_owned()) } else { Err(AddressError::Region) }
+}
+
 /// The address of a service as it is used: https, or this machine. A signed request in clear text could be read and changed.
 ///
 /// # Errors
@@ -148,6 +161,14 @@ mod tests {
             ("s3://bars/a?x=y", Prefix),
         ] {
             assert_eq!(text.parse::<BucketAddress>(), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_region_names_no_host() {
+        assert_eq!(region("eu-central-1").as_deref(), Ok("eu-central-1"));
+        for wrong in ["", "a.example/", "eu central", "x@y", &"x".repeat(41)] {
+            assert_eq!(region(wrong), Err(AddressError::Region), "{wrong}");
         }
     }
 

@@ -29,7 +29,7 @@ use object_store::{ObjectMeta, UpdateVersion};
 use secrecy::ExposeSecret;
 use tokio::runtime::Runtime;
 
-pub use address::{Access, BucketAddress, endpoint};
+pub use address::{Access, AddressError, BucketAddress, endpoint, region};
 pub(super) use series::Claim;
 pub use trouble::Trouble;
 

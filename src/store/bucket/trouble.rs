@@ -41,19 +41,12 @@ impl Trouble {
         match self {
             Self::NoBucket => "make the bucket, or correct its name after s3://",
             Self::Denied { .. } => "let the key list, read, write and remove objects below the prefix",
-            Self::Key { .. } => {
-                "correct storage.s3.access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a temporary key needs \
-                 its token too"
-            }
+            Self::Key { .. } => "correct the keys: [storage.s3], or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             Self::Region { .. } => "name the bucket's region in storage.s3.region, or AWS_REGION",
             Self::Clock { .. } => "set this machine's clock: keep it right with NTP",
-            Self::Unreachable { .. } => {
-                "look at storage.s3.endpoint, or AWS_ENDPOINT_URL, and at the network; then run the same command again"
-            }
+            Self::Unreachable { .. } => "look at the network and the address: storage.s3.endpoint, or AWS_ENDPOINT_URL",
             Self::Slow | Self::Busy { .. } => "run the same command again later; what was there is unharmed",
-            Self::Unconditional => {
-                "use a service that honours If-Match and If-None-Match: without them two writers would lose bars"
-            }
+            Self::Unconditional => "use a service that honours If-Match: here two writers would lose bars",
             Self::Answer { .. } => "run the same command again; if it stays, ask who runs the service",
             Self::Unusable { .. } => "correct what is named",
         }
