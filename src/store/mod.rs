@@ -4,10 +4,11 @@
 //! series' folder; refused rows lie in `<root>/_quarantine`.
 //!
 //! LAKE-1  A part exists when the manifest lists it; the manifest is replaced whole, after its parts are on the disk.
-//! LAKE-2  Every time occurs once in a series; a bar that is there is never changed.
+//! LAKE-2  Every time occurs once in a series; a bar that is there is changed by a repair only, which keeps what was.
 //! LAKE-3  A part is read only if its bytes have the hash that the manifest states.
 //! LAKE-4  One writer a series in a folder, by a lock of the operating system; readers need none.
 //! LAKE-5  The same bars give the same file under the same name, so work done twice leaves one result.
+//! LAKE-6  A glob of `ohlcv` in a folder sees the old bars of a series or the new ones, each once, at every moment.
 //! LAKE-7  In a bucket a manifest is replaced only by a writer who has read the one that is there: nobody loses bars to another.
 //! LAKE-8  In a bucket no object is removed before it was unlisted, and untouched, for a day by the service's own times.
 //! STORE-1 Watermark, snapshot and the rows that explain them are committed together or not at all.
@@ -25,17 +26,23 @@ pub mod journal;
 mod lake;
 mod lock;
 mod manifest;
+mod notes;
 mod parquet;
 pub mod quarantine;
 pub mod record;
+mod rewrite;
+mod shadow;
 mod writer;
 
 use std::path::PathBuf;
 
 pub use bucket::Bucket;
+pub use fingerprint::Content;
 pub use lake::{Lake, SeriesInfo};
 pub use manifest::{Import, Manifest, Part};
+pub use notes::{Accepted, Disputed, Repair, Retired};
 pub use quarantine::RefusedRow;
+pub use rewrite::{Compacted, Replaced};
 pub use writer::{Appended, Staged, Writer};
 
 use crate::domain::{Series, Span};
@@ -95,7 +102,7 @@ impl LakeError {
             Self::OutputThere(_) => Some("name another file with --out, or pass --replace".to_owned()),
             Self::NotAscending => None,
             Self::Bucket { source, .. } => Some(source.hint().to_owned()),
-            Self::Overtaken { .. } => Some("nothing of this was taken; run the same command again".to_owned()),
+            Self::Overtaken { .. } => Some("run the same command again; what the other wrote is kept".to_owned()),
             Self::TooSlow { .. } => Some("nothing of this was taken; take in fewer bars at once".to_owned()),
         }
     }

@@ -91,6 +91,37 @@ fn a_bucket_holds_what_a_folder_holds() {
     }
 }
 
+/// Compaction, retention and repair on a bucket are those on a folder; what they take away stays for those who read it.
+#[test]
+fn a_bucket_is_made_over_as_a_folder_is() {
+    let (store, folder) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let (there, here) = (lake(&store), Lake::open(folder.path()).unwrap());
+    let series: Series = "test/BTC-USDT/1m".parse().unwrap();
+    let minutes = |range: std::ops::Range<i64>| {
+        let mut rows = rows(range);
+        rows.bars.open_time.iter_mut().for_each(|time| *time /= 60);
+        rows
+    };
+    for lake in [&there, &here] {
+        lake.append(&series, &minutes(0..9000)).unwrap();
+        lake.append(&series, &minutes(9000..18_000)).unwrap();
+        assert_eq!(lake.info(&series).unwrap().unwrap().parts, 2, "the test wants two parts");
+        let mut writer = lake.writer(&series).unwrap();
+        writer.compact(&mut |_| {}).unwrap();
+        writer.commit().unwrap();
+        assert_eq!(lake.info(&series).unwrap().unwrap().parts, 1);
+        let mut wrong = minutes(8300..8301);
+        wrong.bars.close[0] += 1.0;
+        let mut writer = lake.writer(&series).unwrap();
+        assert_eq!(writer.replace(&wrong).unwrap().after.len(), 1);
+        writer.retire(minutes(100..101).bars.time(0), Time::from_millis(5)).unwrap().unwrap();
+        writer.commit().unwrap();
+        assert_eq!(lake.info(&series).unwrap().unwrap().rows, 17_900);
+        assert_eq!(lake.read(&series, None, None, Projection::BAR).unwrap().close[8200], wrong.bars.close[0]);
+    }
+    assert_eq!(there.manifest(&series).unwrap(), here.manifest(&series).unwrap());
+}
+
 /// LAKE-7.
 #[test]
 fn the_second_of_two_writers_is_told_and_both_bars_are_there_in_the_end() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::notes::{self, Notes};
 use super::{LakeArgs, SeriesArgs, contract, failed, progress_bar};
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure};
@@ -55,7 +56,11 @@ pub(super) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, Failure> 
         let mut breaches = intake.breaches(&report);
         let lag = args.lag(&intake, subject)?;
         breaches.extend(lag.as_ref().and_then(lag_breach));
-        done.push(Checked { subject, report, breaches, lag });
+        let notes = match subject {
+            Subject::Series(series) => notes::of(&intake, series)?,
+            Subject::File(..) => Notes::default(),
+        };
+        done.push(Checked { subject, report, breaches, lag, notes });
     }
     let broken = done.iter().filter(|checked| !checked.breaches.is_empty()).count();
     let exit = if broken > 0 { Exit::CheckFailed } else { Exit::Done };
@@ -77,6 +82,7 @@ struct Checked<'a> {
     breaches: Vec<String>,
     /// How it lies beside the series that it was held against.
     lag: Option<(Series, Lag)>,
+    notes: Notes,
 }
 
 fn lag_breach((against, lag): &(Series, Lag)) -> Option<String> {
@@ -158,7 +164,7 @@ impl std::fmt::Display for Subject {
 
 /// A few lines about one subject: figures of zero are left out.
 fn block(checked: &Checked<'_>) -> String {
-    let Checked { subject, report, breaches, lag } = checked;
+    let Checked { subject, report, breaches, lag, notes } = checked;
     let quality = &report.quality;
     let verdict = if breaches.is_empty() { format!("{GREEN}ok{GREEN:#}") } else { format!("{RED}broken{RED:#}") };
     let mut text = format!("{subject}  {verdict}\n  {} rows{}\n", grouped(quality.rows), range(quality));
@@ -173,6 +179,9 @@ fn block(checked: &Checked<'_>) -> String {
     }
     for finding in quality.findings.iter().filter(|finding| !finding.is_fault()) {
         text.push_str(&format!("  {YELLOW}notes{YELLOW:#}  {}\n", hanging(&finding.to_string())));
+    }
+    for line in notes.lines() {
+        text.push_str(&format!("  {YELLOW}notes{YELLOW:#}  {}\n", hanging(&line)));
     }
     if let Some((against, lag)) = lag.as_ref().filter(|(_, lag)| !lag.is_certain) {
         text.push_str(&format!("  in step with {against}: its returns agree by {:.4}\n", lag.as_it_stands));
@@ -197,13 +206,16 @@ fn range(quality: &Quality) -> String {
 }
 
 fn value_of(checked: &Checked<'_>) -> serde_json::Value {
-    let Checked { subject, report, breaches, lag } = checked;
+    let Checked { subject, report, breaches, lag, notes } = checked;
     json!({
         "subject": subject.to_string(),
         "quality": report.quality,
         "refused": report.refused,
         "breaches": breaches,
         "against": lag.as_ref().map(|(against, lag)| json!({ "series": against.to_string(), "lag": lag })),
+        "accepted": notes.accepted(),
+        "retired": notes.retired(),
+        "disputed": notes.disputed(),
         "ok": breaches.is_empty(),
     })
 }
