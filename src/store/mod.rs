@@ -79,6 +79,16 @@ pub enum LakeError {
 }
 
 impl LakeError {
+    /// May it be gone in a moment? Another program writes the series, or a service is not there just now.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Locked { .. } | Self::Overtaken { .. } => true,
+            Self::Bucket { source, .. } => source.passes(),
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -1,7 +1,8 @@
 //! Bars as Parquet, column by column: no row is ever assembled.
 //!
 //! Times are delta-packed. Prices are split into byte streams before zstd: the high bytes of neighbouring prices are alike and
-//! nearly vanish, which beats dictionaries on every series we measured.
+//! nearly vanish, the low ones are stored as they are, which reads twice as fast as any layout that is smaller. What was measured,
+//! and why prices are no decimals: `docs/layout.md`.
 
 use std::io::Write;
 use std::ops::Range;

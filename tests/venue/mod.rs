@@ -5,6 +5,7 @@
 
 mod archive;
 mod script;
+pub mod stream;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -5,6 +5,7 @@ mod check;
 mod compact;
 mod export;
 mod fetch;
+mod follow;
 mod import;
 mod list;
 mod named;
@@ -40,6 +41,8 @@ enum DataVerb {
     Import(import::ImportArgs),
     /// Fetch bars from binance or its archive. Goes on where an earlier fetch ended.
     Fetch(fetch::FetchArgs),
+    /// Follow binance's streams: bars into the lake as they close, what was missed filled by asking.
+    Follow(follow::FollowArgs),
     /// Say how whole and sound bars are. Ends with 4 if bars are missing or faulty.
     Check(check::CheckArgs),
     /// Ask again for bars that are missing or in doubt, and replace those that are wrong. What was there is kept.
@@ -90,6 +93,7 @@ pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.verb {
         DataVerb::Import(args) => import::run(args, context),
         DataVerb::Fetch(args) => fetch::run(args, context),
+        DataVerb::Follow(args) => follow::run(args, context),
         DataVerb::Check(args) => check::run(args, context),
         DataVerb::Repair(args) => repair::run(args, context),
         DataVerb::Accept(args) => accept::run(args, context),

@@ -1,6 +1,7 @@
 //! The edge of ingest: moves rows from feeds through the checks into the lake.
 
 mod again;
+pub mod follow;
 mod holes;
 mod repair;
 mod resample;
@@ -135,7 +136,7 @@ pub fn series_of(config: &IngestConfig, root: &Path) -> Result<Vec<Series>, Inge
     let venue = match &config.source {
         Source::File { path } => sample::venue_of(&root.join(path))?.unwrap_or_else(|| FILE_VENUE.to_owned()),
         Source::Synthetic(_) => SYNTHETIC_VENUE.to_owned(),
-        Source::Binance(_) | Source::BinanceArchive(_) => FILE_VENUE.to_owned(),
+        Source::Binance(_) | Source::BinanceWs { .. } | Source::BinanceArchive(_) => FILE_VENUE.to_owned(),
     };
     config.symbols.iter().map(|symbol| Ok(Series::new(&venue, symbol.clone(), config.interval)?)).collect()
 }
@@ -168,7 +169,7 @@ pub fn ingest(
                 taken.push(intake.synthetic(series, *synthetic, progress)?.into_iter().collect());
             }
         }
-        Source::Binance(remote) => {
+        Source::Binance(remote) | Source::BinanceWs { rest: remote, .. } => {
             let http = Http::open(&remote.address, reach).map_err(FeedError::from)?;
             let mut client = RestClient::open(&http, lake.local()).map_err(FeedError::from)?;
             for series in &all {

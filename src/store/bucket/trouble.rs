@@ -52,6 +52,12 @@ impl Trouble {
         }
     }
 
+    /// May it be gone in a moment?
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Slow | Self::Busy { .. })
+    }
+
     /// Reads status and code out of an error whose text may hold keys and signatures.
     pub(super) fn of(error: &object_store::Error) -> Self {
         if let Some(http) = find::<HttpError>(error) {
