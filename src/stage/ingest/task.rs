@@ -5,6 +5,7 @@ pub mod follow;
 mod holes;
 mod repair;
 mod resample;
+mod status;
 mod trades;
 
 use std::ops::Range;
@@ -26,7 +27,7 @@ use super::resample::NotMultiple;
 use super::settle::Settler;
 pub use super::taken::SourceReport;
 use super::taken::{Taken, report_of};
-use super::verdict::Verdict;
+use super::verdict::{Breach, Verdict};
 use crate::domain::{Columns, Projection, Series, SeriesError, Span, Symbol, Time};
 use crate::feed::binance::archive::{self, Archive};
 use crate::feed::binance::{Http, PAGE_BARS_MAX, Reach, RestClient, RestKlines};
@@ -158,6 +159,7 @@ pub fn ingest(
     let intake = Intake::new(lake, &config.contract, reach.now());
     let all = series_of(config, root)?;
     let (mut taken, mut absent): (Vec<Vec<SourceReport>>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
+    let mut stopped: Vec<Option<Breach>> = Vec::new();
     match &config.source {
         Source::File { path } => {
             for series in &all {
@@ -174,7 +176,8 @@ pub fn ingest(
             let mut client = RestClient::open(&http, lake.local()).map_err(FeedError::from)?;
             for series in &all {
                 let wanted = intake.due(series, remote, watermark)?;
-                taken.push(intake.fetch(&mut client, series, wanted, progress)?);
+                taken.push(intake.fetch(&mut client, series, wanted.clone(), progress)?);
+                stopped.push(intake.not_trading(&mut client, series, &wanted)?);
             }
         }
         Source::BinanceArchive(remote) => {
@@ -190,7 +193,9 @@ pub fn ingest(
     let mut reports = Vec::new();
     for (at, (series, sources)) in all.into_iter().zip(taken).enumerate() {
         let absent_files = absent.get_mut(at).map(std::mem::take).unwrap_or_default();
-        reports.push(SeriesReport { absent_files, ..intake.judge(series, sources, watermark)? });
+        let mut report = SeriesReport { absent_files, ..intake.judge(series, sources, watermark)? };
+        report.verdict.breaches.extend(stopped.get_mut(at).and_then(Option::take));
+        reports.push(report);
     }
     Ok(Ingested { series: reports })
 }
