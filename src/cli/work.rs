@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::anyhow;
-
 use super::Context;
 use super::exit::{Exit, Failure, OrExit};
 use crate::domain::{Columns, Series, Span, Time};
@@ -38,11 +36,7 @@ impl Workplace {
     /// When the plan asks for what has no engine yet, or the lake is not a folder.
     pub fn new(context: &Context, profile: Profile, plan: Plan) -> Result<Self, Failure> {
         let trader = setup::trader(&profile, &plan).or_exit(Exit::Configuration)?;
-        let folder = profile.storage().lake(&context.root).ok_or_else(|| {
-            Failure::new(Exit::Configuration, anyhow!("storage.root = \"{}\" is an object store", profile.storage().root))
-                .hint("object stores are not in effect yet: name a folder")
-        })?;
-        let lake = Lake::open(folder).map_err(lake_failure)?;
+        let lake = super::lake::of_profile(&profile, context)?;
         let series = series_of(plan.ingest(), &context.root).map_err(ingest_failure)?;
         let runs = context.root.join(&profile.storage().runs).join(profile.name());
         Ok(Self { profile, plan, trader, lake, series, runs })

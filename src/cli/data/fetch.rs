@@ -90,7 +90,7 @@ impl FetchArgs {
         progress: &mut dyn FnMut(&str, u64),
     ) -> Result<Vec<Fetched>, IngestError> {
         let mut client = match self.source {
-            From::Binance => Some(RestClient::open(http, intake.lake.root()).map_err(FeedError::from)?),
+            From::Binance => Some(RestClient::open(http, intake.lake.local()).map_err(FeedError::from)?),
             From::BinanceArchive => None,
         };
         let mut done = Vec::new();

@@ -1,5 +1,6 @@
 //! The edge of ingest: moves rows from feeds through the checks into the lake.
 
+mod again;
 pub mod follow;
 mod holes;
 mod repair;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
+use again::despite_others;
 pub use repair::{Fixed, RepairReport};
 pub use resample::ResampleReport;
 pub use trades::TradeReport;
@@ -171,7 +173,7 @@ pub fn ingest(
         }
         Source::Binance(remote) | Source::BinanceWs { rest: remote, .. } => {
             let http = Http::open(&remote.address, reach).map_err(FeedError::from)?;
-            let mut client = RestClient::open(&http, lake.root()).map_err(FeedError::from)?;
+            let mut client = RestClient::open(&http, lake.local()).map_err(FeedError::from)?;
             for series in &all {
                 let wanted = intake.due(series, remote, watermark)?;
                 taken.push(intake.fetch(&mut client, series, wanted.clone(), progress)?);
@@ -255,12 +257,14 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// When it cannot be klines of the series, or the lake cannot be written; the lake is then as before.
     pub fn import(&self, series: &Series, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<SourceReport, IngestError> {
-        let stamp = Stamp::of(path)?;
-        if let Some(report) = self.unchanged(series, path, stamp)? {
-            return Ok(report);
-        }
-        let source = feed::open(path, Expected::at(series.interval(), self.now))?;
-        self.take_in(series, source, Origin::File(path, stamp), progress)
+        despite_others(|| {
+            let stamp = Stamp::of(path)?;
+            if let Some(report) = self.unchanged(series, path, stamp)? {
+                return Ok(report);
+            }
+            let source = feed::open(path, Expected::at(series.interval(), self.now))?;
+            self.take_in(series, source, Origin::File(path, stamp), progress)
+        })
     }
 
     /// The figures of a file, without taking it in.
@@ -353,9 +357,11 @@ impl<'a> Intake<'a> {
         client.prepare_for(bars.unsigned_abs() / PAGE_BARS_MAX as u64).map_err(FeedError::from)?;
         let (mut reports, mut done) = (Vec::new(), 0);
         for leg in legs {
-            let source = RestKlines::new(client, series.symbol(), series.interval(), leg.start, leg.end);
             let mut seen = |rows: u64| progress(done + rows);
-            let report = self.take_in(series, Box::new(source), Origin::Made("binance"), &mut seen)?;
+            let report = despite_others(|| {
+                let source = RestKlines::new(client, series.symbol(), series.interval(), leg.start, leg.end);
+                self.take_in(series, Box::new(source), Origin::Made("binance"), &mut seen)
+            })?;
             done += report.quality.rows;
             reports.push(report);
         }
@@ -380,7 +386,7 @@ impl<'a> Intake<'a> {
         let taken = |name: &str| manifest.imports.iter().any(|import| Path::new(&import.source).ends_with(name));
         files.retain(|file| !taken(&file.zip_name()));
         let has_begun = manifest.first().is_some_and(|first| first < wanted.start);
-        let opened = Archive::open(http, self.lake.root(), series.symbol(), series.interval(), files, has_begun);
+        let opened = Archive::open(http, self.lake.local(), series.symbol(), series.interval(), files, has_begun);
         let mut archive = opened.map_err(FeedError::from)?;
         let (mut reports, mut done) = (Vec::new(), 0);
         while let Some(path) = archive.next_file().map_err(FeedError::from)? {
@@ -408,9 +414,11 @@ impl<'a> Intake<'a> {
         if skip >= bars {
             return Ok(None);
         }
-        let mut source = SyntheticFeed::new(synthetic.seed, series.symbol(), series.interval(), synthetic.start, bars);
-        source.skip(skip);
-        self.take_in(series, Box::new(source), Origin::Made("synthetic"), progress).map(Some)
+        despite_others(|| {
+            let mut source = SyntheticFeed::new(synthetic.seed, series.symbol(), series.interval(), synthetic.start, bars);
+            source.skip(skip);
+            self.take_in(series, Box::new(source), Origin::Made("synthetic"), progress).map(Some)
+        })
     }
 
     /// The report of an import that need not be done again: the file is the same, and so is what it must satisfy.
