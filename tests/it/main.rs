@@ -13,6 +13,7 @@ mod diagnostics;
 mod diff;
 mod documents;
 mod env_script;
+mod every_file;
 mod explain;
 mod export;
 mod findings;
