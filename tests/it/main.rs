@@ -19,6 +19,7 @@ mod export;
 mod findings;
 mod fetching;
 mod from_env;
+mod heat_map;
 mod includes;
 mod ingest;
 mod init;

@@ -23,6 +23,8 @@ pub enum Reason {
     Conflict,
     /// The return is greater than the contract allows.
     Outlier,
+    /// The high or the low is far from open and close.
+    BadPrint,
     /// Not everything that the bar is made of is there.
     Partial,
     /// Trades of the bar are missing, by their numbers.
@@ -41,6 +43,7 @@ impl Reason {
             Self::NotClosed => "not-closed",
             Self::Conflict => "conflict",
             Self::Outlier => "outlier",
+            Self::BadPrint => "bad-print",
             Self::Partial => "partial",
             Self::TradesMissing => "trades-missing",
         }
@@ -115,6 +118,18 @@ impl RowCheck {
         }
         (bars.open_time[at] > self.closed_last).then_some(Reason::NotClosed)
     }
+}
+
+/// A low below half of open and close, or a high above twice both, is no price that a market made: real bars of every length at hand
+/// stay within a factor of 1.6, through crashes too.
+const PRINT_FACTOR_MAX: f64 = 2.0;
+
+/// Is the high or the low far from everything else in the bar?
+#[inline]
+pub(super) fn has_bad_print(rows: &Rows, at: usize) -> bool {
+    let bars = &rows.bars;
+    let (open, high, low, close) = (bars.open[at], bars.high[at], bars.low[at], bars.close[at]);
+    high > PRINT_FACTOR_MAX * open.max(close) || low * PRINT_FACTOR_MAX < open.min(close)
 }
 
 /// Is one of the prices zero or below?
