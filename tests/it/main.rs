@@ -17,6 +17,7 @@ mod every_file;
 mod explain;
 mod export;
 mod findings;
+mod faults;
 mod fetching;
 mod from_env;
 mod heat_map;

@@ -15,6 +15,8 @@ pub enum Reason {
     /// High is below, or low above, another price.
     Ohlc,
     NegativeVolume,
+    /// More was bought by takers than was traded.
+    TakerVolume,
     /// The open time is no multiple of the interval since the epoch.
     OffGrid,
     /// The bar has not closed yet.
@@ -39,6 +41,7 @@ impl Reason {
             Self::NonPositive => "non-positive",
             Self::Ohlc => "ohlc",
             Self::NegativeVolume => "negative-volume",
+            Self::TakerVolume => "taker-volume",
             Self::OffGrid => "off-grid",
             Self::NotClosed => "not-closed",
             Self::Conflict => "conflict",
@@ -90,6 +93,7 @@ impl RowCheck {
                     & (high >= open)
                     & (high >= close)
                     & (bars.volume[at] >= 0.0)
+                    & !buys_too_much(rows, at)
                     & is_on_grid
                     & (time <= self.closed_last);
                 if is_fine { None } else { self.fault(rows, at, is_on_grid) }
@@ -113,11 +117,20 @@ impl RowCheck {
         if bars.volume[at] < 0.0 && !self.allows_negative_volume {
             return Some(Reason::NegativeVolume);
         }
+        if buys_too_much(rows, at) {
+            return Some(Reason::TakerVolume);
+        }
         if !is_on_grid {
             return Some(Reason::OffGrid);
         }
         (bars.open_time[at] > self.closed_last).then_some(Reason::NotClosed)
     }
+}
+
+/// Did takers buy more than was traded? Unknown is not.
+#[inline]
+fn buys_too_much(rows: &Rows, at: usize) -> bool {
+    rows.extras.taker_buy_volume.get(at).is_some_and(|bought| *bought > rows.bars.volume[at])
 }
 
 /// A low below half of open and close, or a high above twice both, is no price that a market made: real bars of every length at hand

@@ -277,6 +277,7 @@ fn refuse(batch: &Batch, at: usize, reason: Reason) -> RefusedRow {
         Reason::NonPositive => format!("the lowest price is {}", open.min(high).min(low).min(close)),
         Reason::Ohlc => format!("open {open}, high {high}, low {low}, close {close}"),
         Reason::NegativeVolume => format!("the volume is {volume}"),
+        Reason::TakerVolume => format!("{} was bought of a volume of {volume}", batch.rows.extras.taker_buy_volume[at]),
         Reason::OffGrid => format!("the open time {} is not on the grid", bars.time(at)),
         Reason::NotClosed => format!("the bar of {} is still open", bars.time(at)),
         Reason::Conflict => format!("another row says otherwise about {}", bars.time(at)),
