@@ -13,7 +13,7 @@ fn exists(place: &str) -> bool {
     let mut parts = place.split("::");
     let file = parts.next().unwrap_or_default();
     let Ok(text) = std::fs::read_to_string(root().join(file)) else { return false };
-    let Some(name) = parts.next_back() else { return false };
+    let Some(name) = parts.last() else { return false };
     // A property's test is named inside of `proptest!`.
     text.contains(&format!("fn {name}()")) || text.contains(&format!("fn {name}("))
 }
