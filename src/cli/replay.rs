@@ -69,8 +69,8 @@ impl Replay {
         self.refuse_nothing(&place, &columns)?;
         let whole = columns.iter().map(Columns::len).sum::<usize>() as u64;
         let bar = work::progress(context, "replay", whole);
-        let data = place.data_fingerprint(None, self.to)?;
-        let mut recording = Recording::new(self.stamp(&place, data))?;
+        let (data, reads) = place.reads(None, self.to)?;
+        let mut recording = Recording::new(Stamp { reads, ..self.stamp(&place, data) })?;
         let mut taken = Ok(());
         let sink = |records: &mut Records, done| {
             bar.set_position(done);

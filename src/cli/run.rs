@@ -69,7 +69,7 @@ impl Run {
         if !columns.iter().any(has_new) {
             return Ok(nothing(context, &place, runner.watermark(), "nothing new"));
         }
-        job.stamp.fingerprints.data = place.data_fingerprint(runner.needs_from(), None)?;
+        (job.stamp.fingerprints.data, job.stamp.reads) = place.reads(runner.needs_from(), None)?;
         let bar = work::progress(context, "run", columns.iter().map(Columns::len).sum::<usize>() as u64);
         let alerting = Alerting::start(context, &place, runner.journal())?;
         let tell = |notice: &Notice| {

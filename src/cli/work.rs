@@ -8,11 +8,12 @@ use anyhow::anyhow;
 
 use super::Context;
 use super::exit::{Exit, Failure, OrExit};
-use crate::domain::{Columns, Series, Time};
+use crate::domain::{Columns, Series, Span, Time};
 use crate::feed::FeedError;
 use crate::feed::binance::BinanceError;
 use crate::pipeline::Plan;
 use crate::profile::Profile;
+use crate::runner::folder::Read;
 use crate::runner::setup;
 use crate::runner::trader::TraderConfig;
 use crate::stage::ingest::task::{IngestError, series_of};
@@ -57,17 +58,23 @@ impl Workplace {
         self.series.iter().map(read).collect()
     }
 
-    /// A name for the bars of [`Self::read`].
+    /// What the bars of [`Self::read`] say, series by series, and a name for all of them.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn data_fingerprint(&self, from: Option<Time>, to: Option<Time>) -> Result<String, Failure> {
-        let name = |series: &Series| match self.lake.fingerprint(series, from, to) {
-            Err(LakeError::NoSeries { .. }) => Ok(String::new()),
-            other => other.map_err(lake_failure),
-        };
-        let names: Vec<String> = self.series.iter().map(name).collect::<Result<_, _>>()?;
-        Ok(crate::runner::folder::short_hash(names.iter().map(String::as_str)))
+    pub fn reads(&self, from: Option<Time>, to: Option<Time>) -> Result<(String, Vec<Read>), Failure> {
+        let (mut names, mut reads) = (Vec::new(), Vec::new());
+        for series in &self.series {
+            let Some(info) = self.lake.info(series).map_err(lake_failure)? else {
+                names.push(String::new());
+                continue;
+            };
+            let fingerprint = self.lake.fingerprint(series, from, to).map_err(lake_failure)?;
+            names.push(fingerprint.clone());
+            let (from, to) = (from.unwrap_or(info.first), to.unwrap_or(info.last + Span::from_micros(1)));
+            reads.push(Read { series: series.to_string(), from, to, fingerprint });
+        }
+        Ok((crate::runner::folder::short_hash(names.iter().map(String::as_str)), reads))
     }
 
     /// `BTC/USDT, ETH/USDT`, cut short when there are many.

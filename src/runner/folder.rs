@@ -29,6 +29,17 @@ pub struct Fingerprints {
     pub seed: Option<u64>,
 }
 
+/// Bars of one series that a run read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    pub series: String,
+    pub from: Time,
+    /// Behind the last of them.
+    pub to: Time,
+    /// What they said.
+    pub fingerprint: String,
+}
+
 /// What stays the same over a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
@@ -41,6 +52,9 @@ pub struct Stamp {
     pub symbols: Vec<Symbol>,
     pub features: Vec<String>,
     pub fingerprints: Fingerprints,
+    /// Older programs did not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Read>,
     /// Files of their own in the folder, and no part of its manifest.
     #[serde(default, skip_serializing_if = "Written::is_empty")]
     pub written: Written,

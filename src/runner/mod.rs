@@ -17,4 +17,5 @@ pub mod notices;
 pub mod replay;
 pub mod run;
 pub mod setup;
+pub mod stale;
 pub mod trader;

@@ -78,6 +78,7 @@ pub fn stamp(profile: &Profile, plan: &Plan, config: &TraderConfig, kind: &str, 
             binary: BUILD.to_owned(),
             seed,
         },
+        reads: Vec::new(),
         written: Written {
             profile: text::toml(profile.effective(), &|_| None),
             pipeline: text::toml(plan.effective(), &|_| None),

@@ -17,6 +17,16 @@ pub const TEMPORARY: &str = ".writing-";
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     fault: Option<Arc<Fault>>,
+    lack: Option<Lack>,
+}
+
+/// What a file system may not know. Writers go another way then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// Two names of one file.
+    Links,
+    /// Exchanging two folders in one step.
+    Exchange,
 }
 
 /// When and how a disk fails.
@@ -45,7 +55,13 @@ impl Disk {
 
     fn with_fault(steps: u32, kind: io::ErrorKind, is_final: bool) -> Self {
         let fault = Fault { steps_left: AtomicU32::new(steps), failed: AtomicBool::new(false), kind, is_final };
-        Self { fault: Some(Arc::new(fault)) }
+        Self { fault: Some(Arc::new(fault)), lack: None }
+    }
+
+    /// The same disk with a file system that does not know everything.
+    #[must_use]
+    pub fn lacking(self, lack: Lack) -> Self {
+        Self { lack: Some(lack), ..self }
     }
 
     /// Did the fault happen? A test that asked for a step too far learns it here.
@@ -127,6 +143,76 @@ impl Disk {
         draft.publish_new(name).map(drop)
     }
 
+    /// Gives a file a second name.
+    ///
+    /// # Errors
+    /// As [`fs::hard_link`]; see [`is_lack`].
+    pub fn link(&self, file: &Path, name: &Path) -> io::Result<()> {
+        self.step()?;
+        if self.lack == Some(Lack::Links) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        fs::hard_link(file, name)
+    }
+
+    /// Makes two folders change places in one step: at no moment is one of the names free.
+    ///
+    /// # Errors
+    /// When the file system cannot (see [`is_lack`]), or a folder cannot be written.
+    pub fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.step()?;
+        if self.lack == Some(Lack::Exchange) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        exchange(one, other)?;
+        self.step()?;
+        for path in [one, other] {
+            File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Renames a file into a folder of the same file system.
+    ///
+    /// # Errors
+    /// As [`fs::rename`].
+    pub fn rename(&self, from: &Path, folder: &Path, name: &str) -> io::Result<()> {
+        self.create_folder(folder)?;
+        self.step()?;
+        fs::rename(from, folder.join(name))?;
+        self.sync(folder)
+    }
+
+    /// Waits until the names in a folder are on the disk.
+    ///
+    /// # Errors
+    /// As [`File::sync_all`].
+    pub fn sync(&self, folder: &Path) -> io::Result<()> {
+        self.step()?;
+        File::open(folder)?.sync_all()
+    }
+
+    /// Removes a folder with all that is in it; one that is not there is fine.
+    ///
+    /// # Errors
+    /// As [`fs::remove_dir_all`].
+    pub fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        let entries = match fs::read_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                self.remove_folder(&entry.path())?;
+            } else {
+                self.remove(&entry.path())?;
+            }
+        }
+        self.step()?;
+        fs::remove_dir(path)
+    }
+
     /// Removes a file; one that is not there is fine.
     ///
     /// # Errors
@@ -138,6 +224,24 @@ impl Disk {
             other => other,
         }
     }
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Does the error say that the file system does not know how? FAT has no links, NFS cannot exchange.
+#[must_use]
+pub fn is_lack(error: &io::Error) -> bool {
+    use io::ErrorKind::{CrossesDevices, InvalidInput, PermissionDenied, TooManyLinks, Unsupported};
+    matches!(error.kind(), Unsupported | InvalidInput | CrossesDevices | PermissionDenied | TooManyLinks)
 }
 
 /// A file being written; dropping it unpublished removes it.

@@ -146,7 +146,8 @@ impl Lake {
         columns: Projection,
     ) -> Result<Rows, LakeError> {
         let times = from.unwrap_or(Time::MIN).micros()..to.unwrap_or(Time::MAX).micros();
-        self.with_manifest(series, |manifest| self.read_parts(series, &manifest.parts, &times, columns))
+        let folder = self.folder(series);
+        self.with_manifest(series, |manifest| read_parts(&folder, &manifest.parts, &times, columns))
     }
 
     /// A name for the bars with `from <= open_time < to` that depends on what they say and on nothing else.
@@ -155,6 +156,7 @@ impl Lake {
     /// As [`Self::read`].
     pub fn fingerprint(&self, series: &Series, from: Option<Time>, to: Option<Time>) -> Result<String, LakeError> {
         let times = from.unwrap_or(Time::MIN).micros()..to.unwrap_or(Time::MAX).micros();
+        let folder = self.folder(series);
         self.with_manifest(series, |manifest| {
             let (mut content, mut rows) = (Content::default(), 0);
             for part in overlapping(&manifest.parts, &times) {
@@ -163,7 +165,7 @@ impl Lake {
                 let (sum, count) = match stated {
                     Some(sum) => (sum, part.rows),
                     None => {
-                        let read = self.read_parts(series, std::slice::from_ref(part), &times, Projection::BAR)?.bars;
+                        let read = read_parts(&folder, std::slice::from_ref(part), &times, Projection::BAR)?.bars;
                         (Content::of(&read, 0..read.len()), read.len() as u64)
                     }
                 };
@@ -195,33 +197,26 @@ impl Lake {
         }
         read(&manifest)
     }
+}
 
-    pub(super) fn read_parts(
-        &self,
-        series: &Series,
-        parts: &[Part],
-        times: &Range<i64>,
-        columns: Projection,
-    ) -> Result<Rows, LakeError> {
-        let folder = self.folder(series);
-        let mut wanted: Vec<&Part> = overlapping(parts, times).collect();
-        wanted.sort_by_key(|part| part.first);
-        let mut rows = room_for(wanted.iter().map(|part| part.rows).sum(), columns);
-        for part in wanted {
-            let path = folder.join(&part.file);
-            let file = open_verified(&path, part)?;
-            parquet::read(file, columns, times, &mut rows)
-                .map_err(|error| LakeError::Damaged { path, why: error.to_string() })?;
-        }
-        if rows.is_ascending() {
-            return Ok(rows);
-        }
-        let merged = merge(&rows, columns);
-        if merged.is_ascending() {
-            return Ok(merged);
-        }
-        Err(LakeError::Damaged { path: folder.join(manifest::FILE), why: "it lists parts that hold the same times".to_owned() })
+/// The bars of `parts` that lie in `times`, ascending.
+pub(super) fn read_parts(folder: &Path, parts: &[Part], times: &Range<i64>, columns: Projection) -> Result<Rows, LakeError> {
+    let mut wanted: Vec<&Part> = overlapping(parts, times).collect();
+    wanted.sort_by_key(|part| part.first);
+    let mut rows = room_for(wanted.iter().map(|part| part.rows).sum(), columns);
+    for part in wanted {
+        let path = folder.join(&part.file);
+        let file = open_verified(&path, part)?;
+        parquet::read(file, columns, times, &mut rows).map_err(|error| LakeError::Damaged { path, why: error.to_string() })?;
     }
+    if rows.is_ascending() {
+        return Ok(rows);
+    }
+    let merged = merge(&rows, columns);
+    if merged.is_ascending() {
+        return Ok(merged);
+    }
+    Err(LakeError::Damaged { path: folder.join(manifest::FILE), why: "it lists parts that hold the same times".to_owned() })
 }
 
 /// The parts that may hold bars of `times`.

@@ -3,16 +3,20 @@
 //! It is the truth about the folder. A part that it does not list does not exist, whatever lies on the disk.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::LakeError;
+use super::notes::{Accepted, Disputed, Repair, Retired};
 use crate::domain::Time;
 
 /// Its underscore keeps it from readers that take every file of a folder for Parquet.
 pub const FILE: &str = "_manifest.json";
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
+/// The first had no notes; it is read as if it had none to give.
+const SCHEMA_MIN: u32 = 1;
 /// Older imports are forgotten; their files would only be read again, which adds nothing.
 pub const IMPORTS_MAX: usize = 2048;
 
@@ -24,6 +28,24 @@ pub struct Manifest {
     pub parts: Vec<Part>,
     /// Sources read so far, oldest first.
     pub imports: Vec<Import>,
+    /// Holes of the venue itself, by time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Accepted>,
+    /// Bars taken away, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Retired>,
+    /// Bars that sources disagree about, by time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputed: Vec<Disputed>,
+    /// Bars replaced, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repairs: Vec<Repair>,
+}
+
+/// What every version of the file begins with.
+#[derive(Deserialize)]
+struct Head {
+    schema: u32,
 }
 
 /// One Parquet file.
@@ -67,7 +89,15 @@ pub struct Import {
 
 impl Default for Manifest {
     fn default() -> Self {
-        Self { schema: SCHEMA, parts: Vec::new(), imports: Vec::new() }
+        Self {
+            schema: SCHEMA,
+            parts: Vec::new(),
+            imports: Vec::new(),
+            accepted: Vec::new(),
+            retired: Vec::new(),
+            disputed: Vec::new(),
+            repairs: Vec::new(),
+        }
     }
 }
 
@@ -83,12 +113,23 @@ impl Manifest {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(LakeError::Read { path, source }),
         };
-        let manifest: Self =
-            serde_json::from_slice(&content).map_err(|source| LakeError::Manifest { path: path.clone(), source })?;
-        if manifest.schema != SCHEMA {
-            return Err(LakeError::Schema { path, found: manifest.schema });
+        let unreadable = |source| LakeError::Manifest { path: path.clone(), source };
+        // Its version first: what a newer program added is no damage.
+        let Head { schema } = serde_json::from_slice(&content).map_err(unreadable)?;
+        if !(SCHEMA_MIN..=SCHEMA).contains(&schema) {
+            return Err(LakeError::Schema { path, found: schema });
         }
-        Ok(Some(manifest))
+        let manifest: Self = serde_json::from_slice(&content).map_err(unreadable)?;
+        Ok(Some(Self { schema: SCHEMA, ..manifest }))
+    }
+
+    /// Ranges in which bars that are not there are not missing: holes that were accepted, and bars that were taken away.
+    #[must_use]
+    pub fn excused(&self) -> Vec<Range<Time>> {
+        let mut ranges: Vec<Range<Time>> =
+            self.accepted.iter().map(Accepted::range).chain(self.retired.iter().map(Retired::range)).collect();
+        ranges.sort_by_key(|range| range.start);
+        ranges
     }
 
     #[must_use]
@@ -124,7 +165,7 @@ impl Manifest {
 }
 
 /// Times as people write them.
-mod text {
+pub(super) mod text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use crate::domain::Time;
@@ -165,6 +206,15 @@ mod tests {
         assert_eq!(manifest.imports.iter().map(|i| (i.source.as_str(), i.added)).collect::<Vec<_>>(), [("b", 1), ("a", 2)]);
         (0..IMPORTS_MAX).for_each(|nth| manifest.record(import(&nth.to_string(), 1)));
         assert_eq!((manifest.imports.len(), manifest.imports[0].source.as_str()), (IMPORTS_MAX, "0"));
+    }
+
+    #[test]
+    fn a_manifest_of_the_first_schema_is_read_as_one_without_notes() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), r#"{"schema":1,"parts":[],"imports":[]}"#).unwrap();
+        assert_eq!(Manifest::load(folder.path()).unwrap(), Some(Manifest::default()));
+        std::fs::write(folder.path().join(FILE), r#"{"schema":3,"parts":[],"more":[]}"#).unwrap();
+        assert!(matches!(Manifest::load(folder.path()), Err(LakeError::Schema { found: 3, .. })));
     }
 
     #[test]

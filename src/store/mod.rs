@@ -4,10 +4,11 @@
 //! series' folder; refused rows lie in `<root>/_quarantine`.
 //!
 //! LAKE-1  A part exists when the manifest lists it; the manifest is replaced whole, after its parts are on the disk.
-//! LAKE-2  Every time occurs once in a series; a bar that is there is never changed.
+//! LAKE-2  Every time occurs once in a series; a bar that is there is changed by a repair only, which keeps what was.
 //! LAKE-3  A part is read only if its bytes have the hash that the manifest states.
 //! LAKE-4  One writer a series, by a lock of the operating system; readers need none.
 //! LAKE-5  The same bars give the same file under the same name, so work done twice leaves one result.
+//! LAKE-6  A glob of `ohlcv` sees the old bars of a series or the new ones, each once, at every moment.
 //! STORE-1 Watermark, snapshot and the rows that explain them are committed together or not at all.
 //! STORE-2 One program at a time works on a profile, by a lock of the operating system.
 //!
@@ -22,16 +23,22 @@ pub mod journal;
 mod lake;
 mod lock;
 mod manifest;
+mod notes;
 mod parquet;
 pub mod quarantine;
 pub mod record;
+mod rewrite;
+mod shadow;
 mod writer;
 
 use std::path::PathBuf;
 
+pub use fingerprint::Content;
 pub use lake::{Lake, SeriesInfo};
 pub use manifest::{Import, Manifest, Part};
+pub use notes::{Accepted, Disputed, Repair, Retired};
 pub use quarantine::RefusedRow;
+pub use rewrite::{Compacted, Replaced};
 pub use writer::{Appended, Staged, Writer};
 
 use crate::domain::Series;

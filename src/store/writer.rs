@@ -1,5 +1,6 @@
-//! Adding bars to a series: parts first, then the manifest that makes them count.
+//! Adding bars to a series: parts first, in a shadow of it, then the manifest that makes them count.
 
+use std::collections::BTreeSet;
 use std::fs::{self, TryLockError};
 use std::io::ErrorKind;
 use std::ops::Range;
@@ -7,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::disk::TEMPORARY;
 use super::fingerprint::Content;
-use super::lake::{Lake, overlapping};
+use super::lake::{Lake, overlapping, read_parts};
 use super::lock::Lock;
 use super::manifest::{self, Import, Manifest, Part};
-use super::{LakeError, parquet};
+use super::{LakeError, parquet, shadow};
 use crate::domain::{Projection, Rows, Series, Time};
 
 /// A part with fewer rows is merged with what comes next for its year, so that a bar a minute does not become a file a minute.
@@ -41,14 +42,27 @@ pub struct Staged {
 #[derive(Debug)]
 pub struct Writer<'a> {
     lake: &'a Lake,
-    series: Series,
+    pub(super) series: Series,
     folder: PathBuf,
+    shadow: PathBuf,
+    /// Where parts come and go.
+    work: Work,
     /// As on the disk.
     manifest: Manifest,
-    /// The parts as they will be: those of the manifest, less merged ones, plus staged ones.
-    parts: Vec<Part>,
-    imports: Vec<Import>,
+    /// As it will be.
+    pub(super) next: Manifest,
     _lock: Lock,
+}
+
+/// Where parts come and go until they count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// No part has come or gone.
+    None,
+    /// In the shadow, which has every other file too.
+    Shadow,
+    /// In the series itself, where the file system knows no second names.
+    InPlace,
 }
 
 impl Lake {
@@ -76,9 +90,10 @@ impl Lake {
             lake: self,
             series: series.clone(),
             folder,
-            parts: manifest.parts.clone(),
+            shadow: self.shadow_path(series),
+            work: Work::None,
+            next: manifest.clone(),
             manifest,
-            imports: Vec::new(),
             _lock: held,
         };
         writer.sweep()?;
@@ -113,6 +128,11 @@ impl Lake {
 }
 
 impl Writer<'_> {
+    #[must_use]
+    pub fn series(&self) -> &Series {
+        &self.series
+    }
+
     /// The manifest as it is on the disk.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
@@ -126,11 +146,11 @@ impl Writer<'_> {
     pub fn close_before(&self, time: Time) -> Result<Option<(Time, f64)>, LakeError> {
         let before = i64::MIN..time.micros();
         let last = |part: &&Part| part.last.min(time);
-        let Some(part) = overlapping(&self.parts, &before).max_by_key(last) else { return Ok(None) };
+        let Some(part) = overlapping(&self.next.parts, &before).max_by_key(last) else { return Ok(None) };
         // A part that ends before `time` ends with the bar we want; one that reaches past it may have a hole there which
         // another part fills, so all are read from where it begins.
         let from = if part.last < time { part.last.micros() } else { part.first.micros() };
-        let rows = self.lake.read_parts(&self.series, &self.parts, &(from..time.micros()), Projection::CLOSE)?;
+        let rows = self.read(&(from..time.micros()), Projection::CLOSE)?;
         Ok(rows.bars.close.last().map(|close| (rows.bars.time(rows.len() - 1), *close)))
     }
 
@@ -146,11 +166,11 @@ impl Writer<'_> {
             return Ok(Staged::default());
         };
         let times = first..last + 1;
-        if overlapping(&self.parts, &times).next().is_none() {
+        if overlapping(&self.next.parts, &times).next().is_none() {
             self.stage_new(rows)?;
             return Ok(Staged { added: rows.len() as u64, ..Staged::default() });
         }
-        let there = self.lake.read_parts(&self.series, &self.parts, &times, Projection::BAR)?;
+        let there = self.read(&times, Projection::BAR)?;
         let (staged, fresh) = compare(rows, &there);
         drop(there);
         if fresh.len() == rows.len() {
@@ -163,7 +183,7 @@ impl Writer<'_> {
 
     /// Remembers, with the next commit, where bars came from.
     pub fn record(&mut self, import: Import) {
-        self.imports.push(import);
+        self.next.record(import);
     }
 
     /// Makes the staged parts count, and what was recorded.
@@ -171,50 +191,88 @@ impl Writer<'_> {
     /// # Errors
     /// When the disk fails; the series is then as before, or as after if only the last sync failed.
     pub fn commit(mut self) -> Result<(), LakeError> {
-        if self.imports.is_empty() && self.parts == self.manifest.parts {
+        self.next.parts.sort_by(|a, b| (a.first, &a.file).cmp(&(b.first, &b.file)));
+        if self.next == self.manifest {
             return Ok(());
         }
-        let mut next = Manifest { parts: self.parts.clone(), ..self.manifest.clone() };
-        next.parts.sort_by(|a, b| (a.first, &a.file).cmp(&(b.first, &b.file)));
-        for import in std::mem::take(&mut self.imports) {
-            next.record(import);
+        if self.work == Work::Shadow {
+            self.sweep_in(&self.shadow, &self.next)?;
+            self.put_manifest(&self.shadow)?;
+            let swapped = shadow::swap(&self.lake.disk, &self.folder, &self.shadow).map_err(|e| self.cannot_write(e))?;
+            if swapped {
+                // What the series was lies where the shadow was. If it stays, the next writer sweeps it up.
+                return self.sweep();
+            }
+            let old: BTreeSet<&str> = self.manifest.parts.iter().map(|part| part.file.as_str()).collect();
+            let new: BTreeSet<&str> =
+                self.next.parts.iter().map(|part| part.file.as_str()).filter(|f| !old.contains(f)).collect();
+            shadow::move_in(&self.lake.disk, &self.folder, &self.shadow, &new).map_err(|e| self.cannot_write(e))?;
         }
-        let path = self.folder.join(manifest::FILE);
-        self.lake
-            .disk
-            .replace(&self.folder, manifest::FILE, &next.to_json())
-            .map_err(|source| LakeError::Write { path, source })?;
-        // The merged parts count no more. If one stays, the next writer sweeps it up.
+        self.put_manifest(&self.folder)?;
         self.sweep()
     }
 
+    fn put_manifest(&self, folder: &Path) -> Result<(), LakeError> {
+        let path = folder.join(manifest::FILE);
+        let put = self.lake.disk.replace(folder, manifest::FILE, &self.next.to_json());
+        put.map_err(|source| LakeError::Write { path, source })
+    }
+
+    fn cannot_write(&self, source: std::io::Error) -> LakeError {
+        LakeError::Write { path: self.folder.clone(), source }
+    }
+
+    /// From here on parts come and go.
+    pub(super) fn begin(&mut self) -> Result<(), LakeError> {
+        if self.work == Work::None {
+            let cast = shadow::cast(&self.lake.disk, &self.folder, &self.shadow);
+            let has_shadow = cast.map_err(|source| LakeError::Write { path: self.shadow.clone(), source })?;
+            self.work = if has_shadow { Work::Shadow } else { Work::InPlace };
+        }
+        Ok(())
+    }
+
+    /// Where the parts lie that will be.
+    pub(super) fn place(&self) -> &Path {
+        if self.work == Work::Shadow { &self.shadow } else { &self.folder }
+    }
+
+    /// The bars that will be.
+    pub(super) fn read(&self, times: &Range<i64>, columns: Projection) -> Result<Rows, LakeError> {
+        read_parts(self.place(), &self.next.parts, times, columns)
+    }
+
+    /// Takes a part away. In the shadow it goes at once; in the series it stays until the manifest lists it no more.
+    pub(super) fn drop_part(&mut self, file: &str) -> Result<(), LakeError> {
+        self.next.parts.retain(|part| part.file != file);
+        if self.work == Work::Shadow { self.remove(&self.shadow.join(file)) } else { Ok(()) }
+    }
+
     fn stage_new(&mut self, rows: &Rows) -> Result<(), LakeError> {
+        self.begin()?;
         let mut start = 0;
         while start < rows.len() {
             let year = rows.bars.time(start).year();
             let end = rows.bars.lower_bound(Time::start_of_year(year.saturating_add(1)));
-            let folder = format!("year={year}");
-            let small =
-                self.parts.iter().position(|part| part.rows < SMALL_PART_ROWS && part.file.starts_with(&format!("{folder}/")));
-            let part = match small {
-                Some(at) => {
-                    let merged = self.merge(at, rows, start..end)?;
-                    let part = self.write_part(&folder, &merged, 0..merged.len())?;
-                    self.parts.remove(at);
-                    part
+            let folder = format!("year={year}/");
+            let is_small = |part: &&Part| part.rows < SMALL_PART_ROWS && part.file.starts_with(&folder);
+            match self.next.parts.iter().find(is_small).cloned() {
+                Some(small) => {
+                    let merged = self.merge(&small, rows, start..end)?;
+                    self.add_part(&merged, 0..merged.len())?;
+                    self.drop_part(&small.file)?;
                 }
-                None => self.write_part(&folder, rows, start..end)?,
-            };
-            self.parts.push(part);
+                None => self.add_part(rows, start..end)?,
+            }
             start = end;
         }
         Ok(())
     }
 
     /// The bars of a small part and new ones, in order.
-    fn merge(&self, at: usize, rows: &Rows, range: Range<usize>) -> Result<Rows, LakeError> {
-        let small = std::slice::from_ref(&self.parts[at]);
-        let mut all = self.lake.read_parts(&self.series, small, &(i64::MIN..i64::MAX), Projection::ALL)?;
+    fn merge(&self, small: &Part, rows: &Rows, range: Range<usize>) -> Result<Rows, LakeError> {
+        let small = std::slice::from_ref(small);
+        let mut all = read_parts(self.place(), small, &(i64::MIN..i64::MAX), Projection::ALL)?;
         let order: Vec<u32> = range.map(|at| at as u32).collect();
         all.append(&mut rows.take(&order));
         if all.is_ascending() {
@@ -225,16 +283,18 @@ impl Writer<'_> {
         Ok(all.take(&order))
     }
 
-    fn write_part(&self, folder: &str, rows: &Rows, range: Range<usize>) -> Result<Part, LakeError> {
-        let path = self.folder.join(folder);
+    /// Writes a part with the bars of `range`, which lie in one year.
+    pub(super) fn add_part(&mut self, rows: &Rows, range: Range<usize>) -> Result<(), LakeError> {
+        let (first, last) = (rows.bars.time(range.start), rows.bars.time(range.end - 1));
+        let folder = format!("year={}", first.year());
+        let path = self.place().join(&folder);
         let failed = |source| LakeError::Write { path: path.clone(), source };
         let mut draft = self.lake.disk.draft(&path).map_err(failed)?;
         if let Err(error) = parquet::write(&mut draft, rows, range.clone()) {
             return Err(failed(draft.take_failure().unwrap_or_else(|| std::io::Error::other(error))));
         }
-        let (first, last) = (rows.bars.time(range.start), rows.bars.time(range.end - 1));
         let published = draft.publish(|sha256| part_name(first, sha256)).map_err(failed)?;
-        Ok(Part {
+        self.next.parts.push(Part {
             file: format!("{folder}/{}", published.name),
             rows: range.len() as u64,
             first,
@@ -242,35 +302,43 @@ impl Writer<'_> {
             bytes: published.bytes,
             sha256: published.sha256,
             content: Content::of(&rows.bars, range).to_hex(),
-        })
+        });
+        Ok(())
     }
 
-    /// Removes files that the manifest does not list: drafts, and parts of a writer that died before its manifest or after it.
-    /// The manifest is the one on the disk at this moment, not the one remembered: a commit may have failed after it counted.
+    /// Removes files that the manifest does not list: drafts, the shadow, and parts of a writer that died before its manifest or after
+    /// it. The manifest is the one on the disk at this moment, not the one remembered: a commit may have failed after it counted.
     fn sweep(&self) -> Result<(), LakeError> {
-        let Some(manifest) = Manifest::load(&self.folder)? else { return Ok(()) };
+        let gone = self.lake.disk.remove_folder(&self.shadow);
+        gone.map_err(|source| LakeError::Write { path: self.shadow.clone(), source })?;
+        match Manifest::load(&self.folder)? {
+            Some(manifest) => self.sweep_in(&self.folder, &manifest),
+            None => Ok(()),
+        }
+    }
+
+    fn sweep_in(&self, folder: &Path, manifest: &Manifest) -> Result<(), LakeError> {
         let listed = |file: &str| manifest.parts.iter().any(|part| part.file == file);
-        for name in names(&self.folder)? {
+        for name in names(folder)? {
             if name.starts_with(TEMPORARY) {
-                self.remove(&name)?;
+                self.remove(&folder.join(&name))?;
             }
             if !name.starts_with("year=") {
                 continue;
             }
-            for inner in names(&self.folder.join(&name))? {
+            for inner in names(&folder.join(&name))? {
                 let file = format!("{name}/{inner}");
                 let is_part = inner.starts_with("part-") && inner.ends_with(".parquet");
                 if inner.starts_with(TEMPORARY) || is_part && !listed(&file) {
-                    self.remove(&file)?;
+                    self.remove(&folder.join(&file))?;
                 }
             }
         }
         Ok(())
     }
 
-    fn remove(&self, file: &str) -> Result<(), LakeError> {
-        let path = self.folder.join(file);
-        self.lake.disk.remove(&path).map_err(|source| LakeError::Write { path, source })
+    fn remove(&self, path: &Path) -> Result<(), LakeError> {
+        self.lake.disk.remove(path).map_err(|source| LakeError::Write { path: path.to_owned(), source })
     }
 }
 

@@ -22,7 +22,7 @@ impl Desk {
         let desk = Self { folder: tempfile::tempdir().unwrap() };
         let row = |hour: u64| {
             let (time, low) = (START + hour * HOUR, if hour == 40 { 200 } else { 90 });
-            format!("{time},100,110,{low},105,{},{},1300,7,6,640,0\n", 5 + hour * hour % 7, time + HOUR - 1)
+            format!("{time},100,110,{low},105,{},{},1300,7,6,640,0\n", 10 + hour * hour % 7, time + HOUR - 1)
         };
         let absent = |hour: &u64| (24..36).contains(hour) || *hour == 5;
         let rows: String = (0..60).filter(|hour| !absent(hour)).map(row).collect();
@@ -96,7 +96,7 @@ fn a_program_is_told_everything() {
     let said = Desk::new().check(&["--from", "2024-02-28T06:00:00Z", "--json"]);
     let report: Value = serde_json::from_str(&said).unwrap();
     let checked = &report["data"]["checked"][0];
-    let figures = ["due", "there", "missing", "late", "accepted", "refused_rows"].map(|key| checked[key].as_u64().unwrap());
+    let figures = ["due", "there", "missing", "late", "accepted_bars", "refused_rows"].map(|key| checked[key].as_u64().unwrap());
     assert_eq!(figures, [54, 41, 13, 0, 0, 1], "{report:#}");
     assert_eq!(checked["days_not_whole"][0]["start"], "2024-02-29T00:00:00Z", "{report:#}");
     assert_eq!((&report["ok"], &checked["ok"]), (&Value::Bool(false), &Value::Bool(false)));

@@ -141,7 +141,7 @@ fn appending_again_or_overlapping_adds_only_what_is_new() {
     other.bars.close[0] += 1.0;
     assert_eq!(lake.append(&series(), &other).unwrap(), Appended { added: 0, already_there: 1, conflicting: 1 });
     let kept = lake.read(&series(), None, None, Projection::CLOSE).unwrap();
-    assert_eq!(kept.close[3], bar(3).close, "LAKE-2: a bar that is there is never changed");
+    assert_eq!(kept.close[3], bar(3).close, "LAKE-2: an append changes no bar");
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn a_part_that_nobody_lists_is_not_read_and_goes_away() {
 #[test]
 fn a_manifest_of_a_newer_program_is_left_alone() {
     let (_folder, lake, _, manifest) = one_part();
-    let text = fs::read_to_string(&manifest).unwrap().replace("\"schema\": 1", "\"schema\": 9");
+    let text = fs::read_to_string(&manifest).unwrap().replace("\"schema\": 2", "\"schema\": 9");
     fs::write(&manifest, &text).unwrap();
     let error = lake.append(&series(), &rows(100..101)).unwrap_err();
     assert!(matches!(error, LakeError::Schema { found: 9, .. }), "{error}");

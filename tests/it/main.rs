@@ -32,6 +32,7 @@ mod project;
 mod python;
 mod readers;
 mod resample;
+mod rewrite;
 mod running;
 mod schema;
 mod secrets;

@@ -64,7 +64,8 @@ pub(super) fn run(args: &FetchArgs, context: &Context) -> Result<Exit, Failure> 
         let error = anyhow::anyhow!("--from {} is not before {}", range.start, range.end);
         return Err(Failure::new(Exit::Usage, error).hint("name an earlier --from"));
     }
-    let (lake, contract, address) = (args.lake.open(context)?, contract(), args.address()?);
+    let (lake, contract, address) =
+        (args.lake.open(context)?, contract(), address(args.base_url.as_deref(), args.source == From::BinanceArchive)?);
     let intake = Intake::new(&lake, &contract, now);
     let reach = Reach::new(context.clock.clone(), stop_on_signal()?);
     let bars = (range.end - range.start).micros() / args.interval.span().micros();
@@ -81,20 +82,6 @@ pub(super) fn run(args: &FetchArgs, context: &Context) -> Result<Exit, Failure> 
 }
 
 impl FetchArgs {
-    fn address(&self) -> Result<Address, Failure> {
-        let service = match self.source {
-            From::Binance => Service::Market,
-            From::BinanceArchive => Service::Archive,
-        };
-        match &self.base_url {
-            None => Ok(Address::default_of(service)),
-            Some(url) => Address::new(service, url).map_err(|error| {
-                let hint = error.hint().unwrap_or_default();
-                Failure::new(Exit::Usage, error).hint(hint)
-            }),
-        }
-    }
-
     fn fetch(
         &self,
         intake: &Intake<'_>,
@@ -120,6 +107,18 @@ impl FetchArgs {
             done.push(Fetched { series, sources, absent, verdict });
         }
         Ok(done)
+    }
+}
+
+/// Where binance or its archive is asked.
+pub(super) fn address(url: Option<&str>, is_archive: bool) -> Result<Address, Failure> {
+    let service = if is_archive { Service::Archive } else { Service::Market };
+    match url {
+        None => Ok(Address::default_of(service)),
+        Some(url) => Address::new(service, url).map_err(|error| {
+            let hint = error.hint().unwrap_or_default();
+            Failure::new(Exit::Usage, error).hint(hint)
+        }),
     }
 }
 

@@ -1,10 +1,15 @@
 //! `tidegate data`: bars into the lake, and what they are like.
 
+mod accept;
 mod check;
+mod compact;
 mod export;
 mod fetch;
 mod import;
 mod list;
+mod named;
+mod notes;
+mod repair;
 mod resample;
 mod sample;
 mod trades;
@@ -37,6 +42,12 @@ enum DataVerb {
     Fetch(fetch::FetchArgs),
     /// Say how whole and sound bars are. Ends with 4 if bars are missing or faulty.
     Check(check::CheckArgs),
+    /// Ask again for bars that are missing or in doubt, and replace those that are wrong. What was there is kept.
+    Repair(repair::RepairArgs),
+    /// Accept a hole that the venue itself has, by name and with a reason, so that nothing waits for it.
+    Accept(accept::AcceptArgs),
+    /// Make few files of many; with --keep, take old bars away. No bar changes.
+    Compact(compact::CompactArgs),
     /// Make longer bars of shorter ones in the lake. A bar that would lack one is refused, not made up.
     Resample(resample::ResampleArgs),
     /// Write bars of the lake to one file: CSV that import reads back, or Arrow IPC.
@@ -79,6 +90,9 @@ pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
         DataVerb::Import(args) => import::run(args, context),
         DataVerb::Fetch(args) => fetch::run(args, context),
         DataVerb::Check(args) => check::run(args, context),
+        DataVerb::Repair(args) => repair::run(args, context),
+        DataVerb::Accept(args) => accept::run(args, context),
+        DataVerb::Compact(args) => compact::run(args, context),
         DataVerb::Resample(args) => resample::run(args, context),
         DataVerb::Export(args) => export::run(args, context),
         DataVerb::Ls(args) => list::run(args, context),
@@ -113,6 +127,7 @@ fn failed(error: IngestError) -> Failure {
         IngestError::Lake(LakeError::Locked { .. }) => Exit::Locked,
         IngestError::Lake(LakeError::OutputThere(_)) => Exit::Refused,
         IngestError::Interrupted | IngestError::Feed(FeedError::Binance(BinanceError::Interrupted)) => Exit::Interrupted,
+        IngestError::NotHole { .. } | IngestError::NotAccepted { .. } => Exit::Refused,
         IngestError::Feed(FeedError::Unnamed { .. }) | IngestError::Series(_) | IngestError::Multiple(_) => Exit::Usage,
         _ => Exit::Failed,
     };

@@ -91,6 +91,27 @@ impl File {
         Self { name, path, first_day: days.start, end_day: days.end, days: None }
     }
 
+    /// The file with this name, if it is one of the series.
+    #[must_use]
+    pub fn named(symbol: &Symbol, interval: Interval, zip_name: &str) -> Option<Self> {
+        let start = format!("{}-{interval}-", symbol.joined());
+        let text = zip_name.strip_suffix(".zip")?.strip_prefix(&start)?;
+        match text.len() {
+            7 => {
+                let first: Date = format!("{text}-01").parse().ok()?;
+                Some(Self::new(symbol, interval, "monthly", text, day(first)..day(first.saturating_add(1.month()))))
+            }
+            10 => Some(Self::of_day(symbol, interval, day(text.parse().ok()?))),
+            _ => None,
+        }
+    }
+
+    /// May it have bars of this range?
+    #[must_use]
+    pub fn overlaps(&self, range: &Range<Time>) -> bool {
+        Time::start_of_day(self.first_day) < range.end && range.start < Time::start_of_day(self.end_day)
+    }
+
     /// `BTCUSDT-1h-2024-11.zip`.
     #[must_use]
     pub fn zip_name(&self) -> String {
@@ -143,6 +164,26 @@ impl<'a> Archive<'a> {
             self.fetch_some()?;
         }
         Ok(self.here.pop_front().map(|file| self.folder.join(file.zip_name())))
+    }
+
+    /// What the venue says today that the file's hash is; none where there is no such file any more.
+    ///
+    /// # Errors
+    /// When the venue gives no answer.
+    pub fn published_checksum(&mut self, file: &File) -> Result<Option<String>, BinanceError> {
+        self.checksum(file)
+    }
+
+    /// Removes a download of this name that is here and has another hash: the file was replaced since.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn drop_stale(&self, zip_name: &str, sha256: &str) -> Result<(), BinanceError> {
+        let path = self.folder.join(zip_name);
+        match feed::hash(&path) {
+            Ok(found) if found.sha256 == sha256 => Ok(()),
+            _ => self.done_with(&path),
+        }
     }
 
     /// Removes a file whose bars are in the lake.
@@ -404,6 +445,21 @@ mod tests {
         assert_eq!(files[0].path, "/data/spot/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2024-11.zip");
         let day = File::of_day(&"BTC/USDT".parse().unwrap(), "1m".parse().unwrap(), date(0).day().into());
         assert_eq!(day.path, "/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-1970-01-02.zip");
+    }
+
+    #[test]
+    fn names_read_back() {
+        let (symbol, hour) = ("BTC/USDT".parse().unwrap(), "1h".parse().unwrap());
+        let at = |text: &str| text.parse::<Time>().unwrap();
+        for name in ["BTCUSDT-1h-2024-11.zip", "BTCUSDT-1h-2024-11-30.zip"] {
+            let file = File::named(&symbol, hour, name).unwrap();
+            assert_eq!(file.zip_name(), name);
+            assert!(file.overlaps(&(at("2024-11-30T23:00")..at("2025-01-01"))), "{name}");
+            assert!(!file.overlaps(&(at("2024-12-01")..at("2025-01-01"))), "{name}");
+        }
+        for other in ["ETHUSDT-1h-2024-11.zip", "BTCUSDT-1m-2024-11.zip", "BTCUSDT-1h-2024.zip", "BTCUSDT-1h-2024-1x.zip"] {
+            assert_eq!(File::named(&symbol, hour, other), None, "{other}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Which times a source or a series covers, as stretches without a hole, and the gaps between them.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Interval, Time};
@@ -35,12 +37,20 @@ pub struct Coverage {
     stretches: Vec<(i64, i64)>,
     /// How many stretches there were at the last [`Self::seal`].
     sealed: usize,
+    /// Where bars that are not there are not missing.
+    excused: Vec<Range<Time>>,
 }
 
 impl Coverage {
     #[must_use]
     pub fn new(interval: Interval) -> Self {
-        Self { step: interval.span().micros(), stretches: Vec::new(), sealed: 0 }
+        Self { step: interval.span().micros(), stretches: Vec::new(), sealed: 0, excused: Vec::new() }
+    }
+
+    /// Bars that open in these ranges are not missing.
+    #[must_use]
+    pub fn excusing(self, excused: Vec<Range<Time>>) -> Self {
+        Self { excused, ..self }
     }
 
     /// Adds times that ascend; equal ones count once.
@@ -92,13 +102,34 @@ impl Coverage {
             } else {
                 found.distinct_times += bars;
                 let missing = ((first - before + self.step - 1) / self.step - 1).unsigned_abs();
-                if first - before > self.step {
+                let missing = missing - self.excused_between(before, first).min(missing);
+                if missing > 0 {
                     found.note(before, first, missing);
                 }
             }
             reached = Some(before.max(last));
         }
         found
+    }
+}
+
+impl Coverage {
+    /// How many of the bars that would lie between two times are excused.
+    fn excused_between(&self, before: i64, first: i64) -> u64 {
+        let mut counted = before;
+        let mut count = 0;
+        for range in &self.excused {
+            // Grid points from the one behind what was counted on; ranges may overlap.
+            let from = range.start.micros().max(counted + 1);
+            let to = range.end.micros().min(first);
+            if from >= to {
+                continue;
+            }
+            let nth = |time: i64| (time - before + self.step - 1).div_euclid(self.step);
+            count += (nth(to) - nth(from)).max(0).unsigned_abs();
+            counted = to - 1;
+        }
+        count
     }
 }
 
@@ -151,6 +182,23 @@ mod tests {
         assert_eq!(found.largest[0].missing_bars, 3);
         assert_eq!(found.largest[0].after, Time::from_micros(3 * MINUTE));
         assert_eq!(covered(&[]), Gaps::default());
+    }
+
+    #[test]
+    fn excused_bars_are_not_missing() {
+        let minutes = |from: i64, to: i64| Time::from_micros(from * MINUTE)..Time::from_micros(to * MINUTE);
+        let missing = |excused: Vec<Range<Time>>| {
+            let mut coverage = Coverage::new("1m".parse().unwrap()).excusing(excused);
+            coverage.add([1, 2, 7, 10].map(|minute| minute * MINUTE));
+            let found = coverage.gaps();
+            (found.gaps, found.missing_bars)
+        };
+        assert_eq!(missing(vec![]), (2, 6));
+        assert_eq!(missing(vec![minutes(3, 7)]), (1, 2));
+        assert_eq!(missing(vec![minutes(4, 5)]), (2, 5));
+        assert_eq!(missing(vec![minutes(0, 5), minutes(4, 6), minutes(8, 20)]), (1, 1));
+        assert_eq!(missing(vec![minutes(0, 2), minutes(7, 8), minutes(11, 20)]), (2, 6));
+        assert_eq!(missing(vec![minutes(-5, 50)]), (0, 0));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Settling: raw rows in the order of their source become bars in the order of time, and refused rows with reasons.
 
+use std::ops::Range;
+
 use super::config::Contract;
 use super::coverage::Coverage;
 use super::finding::{Detector, Finding};
@@ -52,6 +54,16 @@ impl Settler {
             edges: Vec::new(),
             detector: Detector::new(interval),
         }
+    }
+
+    pub(super) const fn interval(&self) -> Interval {
+        self.interval
+    }
+
+    /// Bars that open in these ranges are not missing.
+    #[must_use]
+    pub fn excusing(self, excused: Vec<Range<Time>>) -> Self {
+        Self { coverage: self.coverage.excusing(excused), ..self }
     }
 
     /// Was a row of this time in a batch before the last one?

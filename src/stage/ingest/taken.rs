@@ -1,6 +1,7 @@
 //! What came of one source: counted while its rows are moved, reported at the end.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -9,12 +10,15 @@ use super::config::Contract;
 use super::quality::Quality;
 use super::reason::Reason;
 use super::settle::{Settler, refuse_contradicted};
-use crate::domain::Time;
+use crate::domain::{Interval, Time};
 use crate::feed::Batch;
 use crate::store::{Import, LakeError, RefusedRow, Writer};
 
 /// Refused rows kept with their text; more are counted only.
 const REFUSED_KEPT_MAX: usize = 100_000;
+
+/// Ranges of disputed bars that are kept apart; beyond it the last one grows.
+const DISPUTED_MAX: usize = 1000;
 
 /// What came of one source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,6 +52,28 @@ pub(super) struct Taken {
     already_there: u64,
     pub counts: BTreeMap<String, u64>,
     pub refused: Vec<RefusedRow>,
+    /// Where the source and the lake say different things.
+    pub disputed: Ranges,
+}
+
+/// Times as ranges, neighbours joined.
+#[derive(Debug, Default)]
+pub(super) struct Ranges(Vec<Range<Time>>);
+
+impl Ranges {
+    fn add(&mut self, time: Time, interval: Interval) {
+        let (is_full, end) = (self.0.len() >= DISPUTED_MAX, time + interval.span());
+        match self.0.last_mut() {
+            Some(last) if is_full || time == last.end => {
+                *last = last.start.min(time)..last.end.max(end);
+            }
+            _ => self.0.push(time..end),
+        }
+    }
+
+    pub fn take(&mut self) -> Vec<Range<Time>> {
+        std::mem::take(&mut self.0)
+    }
 }
 
 impl Taken {
@@ -78,6 +104,7 @@ impl Taken {
             if settler.has_seen(settled.rows.bars.open_time[at as usize]) {
                 settler.note_duplicate(false);
             }
+            self.disputed.add(settled.rows.bars.time(at as usize), settler.interval());
             self.refuse(vec![refuse_contradicted(&settled, at as usize)]);
         }
         Ok(())

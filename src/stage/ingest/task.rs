@@ -1,6 +1,8 @@
 //! The edge of ingest: moves rows from feeds through the checks into the lake.
 
+mod holes;
 mod inspect;
+mod repair;
 mod resample;
 mod trades;
 
@@ -10,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 pub use inspect::{Inspected, Tally};
+pub use repair::{Fixed, RepairReport};
 pub use resample::ResampleReport;
 pub use trades::TradeReport;
 
@@ -27,7 +30,7 @@ use crate::domain::{Projection, Series, SeriesError, Span, Symbol, Time};
 use crate::feed::binance::archive::{self, Archive};
 use crate::feed::binance::{Http, PAGE_BARS_MAX, Reach, RestClient, RestKlines};
 use crate::feed::{self, BarSource, Batch, Expected, FeedError, Fingerprint, SyntheticFeed, names, sample};
-use crate::store::{Import, Lake, LakeError, RefusedRow};
+use crate::store::{Disputed, Import, Lake, LakeError, RefusedRow};
 
 /// Rows settled at once. It bounds memory at about 200 MB; every archive file of a venue but a month of seconds fits in one.
 const CHUNK_ROWS: usize = 1 << 20;
@@ -55,6 +58,10 @@ pub enum IngestError {
     Multiple(#[from] NotMultiple),
     #[error("failed to make bars of {}", path.display())]
     Trades { path: PathBuf, source: AggregateError },
+    #[error("{series} has no hole from {from} to {to} to accept: {why}")]
+    NotHole { series: Series, from: Time, to: Time, why: String },
+    #[error("no hole of {series} from {from} to {to} is accepted; of this series, {there}")]
+    NotAccepted { series: Series, from: Time, to: Time, there: String },
     #[error("interrupted")]
     Interrupted,
 }
@@ -67,6 +74,8 @@ impl IngestError {
             Self::Feed(error) => error.hint(),
             Self::Lake(error) => error.hint(),
             Self::Series(_) => None,
+            Self::NotHole { series, .. } => Some(format!("tidegate data check {series} shows its gaps")),
+            Self::NotAccepted { .. } => Some("name an accepted range by both its ends".to_owned()),
             Self::Interrupted => Some("nothing of this file was taken; run the same command again".to_owned()),
             Self::Multiple(_) => Some("name an interval that is a whole multiple, like 5m, 15m or 1h of 1m".to_owned()),
             Self::Trades { source, .. } => Some(source.hint()),
@@ -203,6 +212,10 @@ impl<'a> Intake<'a> {
         Self { stop: Some(stop), ..self }
     }
 
+    fn refuse_if_stopped(&self) -> Result<(), IngestError> {
+        if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) { Err(IngestError::Interrupted) } else { Ok(()) }
+    }
+
     /// Judges the bars of a series with `open_time >= watermark`, which came from `sources`.
     ///
     /// # Errors
@@ -216,7 +229,8 @@ impl<'a> Intake<'a> {
         let last = self.lake.last_open_time(&series)?;
         let has_new = last.is_some_and(|last| watermark.is_none_or(|watermark| last >= watermark));
         let times = if has_new { self.lake.read(&series, watermark, None, Projection::TIME)?.open_time } else { Vec::new() };
-        let mut verdict = Verdict::on_bars(self.contract, series.interval(), watermark, &times);
+        let excused = self.excused(&series)?;
+        let mut verdict = Verdict::on_bars(self.contract, series.interval(), watermark, &times, excused);
         for source in &sources {
             let is_of_run = source.quality.last.is_some_and(|last| watermark.is_none_or(|watermark| last >= watermark));
             if is_of_run {
@@ -309,27 +323,6 @@ impl<'a> Intake<'a> {
         Ok((reports, archive.absent().to_vec()))
     }
 
-    /// The bars of `wanted` that are not there, as ranges; holes no more than `join` bars apart are one.
-    fn missing(&self, series: &Series, wanted: Range<Time>, join: i64) -> Result<Vec<Range<Time>>, IngestError> {
-        let times = self.times(series, wanted.clone())?;
-        Ok(missing::ranges(&times, series.interval(), wanted.start, wanted.end, join))
-    }
-
-    /// How whole the bars of a range are, from the first that is there.
-    ///
-    /// # Errors
-    /// When the lake cannot be read.
-    pub fn verdict(&self, series: &Series, range: Range<Time>) -> Result<Verdict, IngestError> {
-        Ok(Verdict::on_bars(self.contract, series.interval(), None, &self.times(series, range)?))
-    }
-
-    fn times(&self, series: &Series, range: Range<Time>) -> Result<Vec<i64>, IngestError> {
-        match self.lake.read(series, Some(range.start), Some(range.end), Projection::TIME) {
-            Err(LakeError::NoSeries { .. }) => Ok(Vec::new()),
-            other => Ok(other?.open_time),
-        }
-    }
-
     /// Makes the bars of the generator that have closed and are not there yet; none if there are none.
     fn synthetic(
         &self,
@@ -402,9 +395,7 @@ impl<'a> Intake<'a> {
             while has_more && chunk.len() < self.chunk_rows {
                 has_more = source.read(STEP_ROWS.min(self.chunk_rows), &mut chunk)?;
                 progress(source.position());
-                if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                    return Err(IngestError::Interrupted);
-                }
+                self.refuse_if_stopped()?;
             }
             // Taken after the first rows were read: a file that is none leaves no trace in the lake.
             let writer = match &mut writer {
@@ -420,6 +411,9 @@ impl<'a> Intake<'a> {
         let quarantine = self.quarantine(series, &name, fingerprint.as_ref(), &taken.refused)?;
         if let (Origin::File(_, stamp), Some(fingerprint)) = (origin, fingerprint) {
             writer.record(self.import_record(&name, stamp, fingerprint, &taken, &quality));
+        }
+        for range in taken.disputed.take() {
+            writer.dispute(Disputed { from: range.start, to: range.end, source: name.clone(), at: self.now });
         }
         writer.commit()?;
         Ok(SourceReport { quarantine, ..taken.report(name, quality) })

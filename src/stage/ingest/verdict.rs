@@ -1,5 +1,7 @@
 //! Whether the bars of a run satisfy the contract as a set.
 
+use std::ops::Range;
+
 use super::config::Contract;
 use super::coverage::{Coverage, Gap};
 use super::quality::Quality;
@@ -55,10 +57,16 @@ impl Verdict {
     }
 
     /// Judges the bars of a run: `times` ascend and are those from `watermark` on, of a series whose bars before it were
-    /// judged by earlier runs.
+    /// judged by earlier runs. Bars that are not there are not missing where they are `excused`.
     #[must_use]
-    pub fn on_bars(contract: &Contract, interval: Interval, watermark: Option<Time>, times: &[i64]) -> Self {
-        let mut coverage = Coverage::new(interval);
+    pub fn on_bars(
+        contract: &Contract,
+        interval: Interval,
+        watermark: Option<Time>,
+        times: &[i64],
+        excused: Vec<Range<Time>>,
+    ) -> Self {
+        let mut coverage = Coverage::new(interval).excusing(excused);
         let before = watermark.filter(|_| !times.is_empty()).map(|time| time.micros() - interval.span().micros());
         coverage.add(before.into_iter().chain(times.iter().copied()));
         let gaps = coverage.gaps();
@@ -97,7 +105,7 @@ mod tests {
         let (contract, interval) = (Contract::default(), "1h".parse().unwrap());
         let judge = |watermark: Option<i64>, hours: &[i64]| {
             let times: Vec<i64> = hours.iter().map(|hour| hour * HOUR).collect();
-            Verdict::on_bars(&contract, interval, watermark.map(|hour| Time::from_micros(hour * HOUR)), &times)
+            Verdict::on_bars(&contract, interval, watermark.map(|hour| Time::from_micros(hour * HOUR)), &times, Vec::new())
         };
         assert!(judge(None, &[5, 6, 7]).is_kept());
         assert!(judge(Some(5), &[5, 6]).is_kept());
@@ -105,6 +113,6 @@ mod tests {
         assert_eq!(judge(Some(5), &[7, 8]).missing_bars, 2);
         assert_eq!(judge(None, &[5, 8]).breaches[0].code(), "missing-bars");
         let lenient = Contract { missing_bars: 2, ..contract };
-        assert!(Verdict::on_bars(&lenient, interval, None, &[5 * HOUR, 8 * HOUR]).is_kept());
+        assert!(Verdict::on_bars(&lenient, interval, None, &[5 * HOUR, 8 * HOUR], Vec::new()).is_kept());
     }
 }

@@ -4,7 +4,7 @@ use super::{assert_none, root};
 
 /// `B12` as something to sort by.
 fn rank(number: &str) -> Option<(char, u32)> {
-    let letter = number.chars().next().filter(|c| c.is_ascii_uppercase())?;
+    let letter = number.chars().next().filter(char::is_ascii_uppercase)?;
     Some((letter, number[1..].parse().ok()?))
 }
 

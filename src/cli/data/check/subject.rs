@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::CheckArgs;
 use crate::cli::Context;
+use crate::cli::data::notes::{self, Notes};
 use crate::cli::data::{failed, progress_bar};
 use crate::cli::exit::{Exit, Failure};
 use crate::domain::{Projection, Series, Symbol};
@@ -30,6 +31,8 @@ pub struct Checked {
     pub breaches: Vec<String>,
     /// How it lies beside the series that it was held against.
     pub lag: Option<(Series, Lag)>,
+    /// What people and repairs have noted about the series.
+    pub notes: Notes,
 }
 
 impl std::fmt::Display for Subject {
@@ -74,13 +77,16 @@ impl Checked {
             "there": total.there,
             "missing": total.missing,
             "late": total.late,
-            "accepted": total.accepted,
+            "accepted_bars": total.accepted,
             "duplicates": self.sources.duplicates,
             "outliers": self.outliers(),
             "refused_rows": self.sources.refused,
             "days_not_whole": days,
             "quality": self.report.quality,
             "refused": self.report.refused,
+            "accepted": self.notes.accepted(),
+            "retired": self.notes.retired(),
+            "disputed": self.notes.disputed(),
             "against": self.lag.as_ref().map(|(against, lag)| json!({ "series": against.to_string(), "lag": lag })),
         })
     }
@@ -121,7 +127,11 @@ impl CheckArgs {
         let lag = self.lag(intake, &subject)?;
         breaches.extend(lag.as_ref().and_then(lag_breach));
         let Inspected { report, calendar, sources } = inspected;
-        Ok(Checked { subject, report, calendar, sources, breaches, lag })
+        let notes = match &subject {
+            Subject::Series(series) => notes::of(intake, series)?,
+            Subject::File(..) => Notes::default(),
+        };
+        Ok(Checked { subject, report, calendar, sources, breaches, lag, notes })
     }
 
     /// How the subject lies beside the series it is held against, if there is one.

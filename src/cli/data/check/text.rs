@@ -40,7 +40,7 @@ pub fn notes(checked: &Checked) -> Vec<String> {
     let in_step = in_step.map(|(against, lag)| format!("in step with {against}: its returns agree by {:.4}", lag.as_it_stands));
     let mut figures: Vec<String> = figures(quality).iter().map(|(name, count)| format!("{name}: {}", grouped(*count))).collect();
     figures.extend(gaps(quality));
-    checked.breaches.iter().cloned().chain(findings).chain(in_step).chain(figures).collect()
+    checked.breaches.iter().cloned().chain(findings).chain(checked.notes.lines()).chain(in_step).chain(figures).collect()
 }
 
 /// `2,148 bars, 2004-08-19 00:00 to 2013-03-01 00:00`.
@@ -76,6 +76,9 @@ fn block(checked: &Checked, with_calendar: bool) -> String {
     }
     for finding in quality.findings.iter().filter(|finding| !finding.is_fault()) {
         lines.push_str(&format!("  {YELLOW}notes{YELLOW:#}  {}\n", hanging(&finding.to_string())));
+    }
+    for line in checked.notes.lines() {
+        lines.push_str(&format!("  {YELLOW}notes{YELLOW:#}  {}\n", hanging(&line)));
     }
     if let Some((against, lag)) = checked.lag.as_ref().filter(|(_, lag)| !lag.is_certain) {
         lines.push_str(&format!("  in step with {against}: its returns agree by {:.4}\n", lag.as_it_stands));

@@ -139,7 +139,8 @@ impl Intake<'_> {
         let rows = self.lake.read_rows(series, from, to, Projection::ALL)?;
         let times = rows.bars.open_time.clone();
         let range = self.range(series, &times, from, to);
-        let mut settler = Settler::new(series.interval(), self.contract, self.now);
+        let excused = self.excused(series)?;
+        let mut settler = Settler::new(series.interval(), self.contract, self.now).excusing(excused.clone());
         let place = (1..=u32::try_from(rows.len()).unwrap_or(u32::MAX)).collect();
         let settled = settler.settle(Batch { place, rows, ..Batch::default() }, None);
         let mut taken = Taken::default();
@@ -153,7 +154,7 @@ impl Intake<'_> {
             sources.outliers = quarantined.iter().filter(|(_, code)| is_outlier(code)).count() as u64;
         }
         let refused: Vec<Time> = quarantined.iter().map(|(time, _)| *time).collect();
-        let calendar = Calendar::new(series.interval(), range, &times, &[], &refused);
+        let calendar = Calendar::new(series.interval(), range, &times, &excused, &refused);
         Ok(Inspected { report: taken.report(series.to_string(), settler.quality()), calendar, sources })
     }
 
