@@ -190,6 +190,17 @@ fn what_stays_wrong_ends_in_a_bounded_number_of_calls() {
         assert!(error.to_string().contains(word), "{act:?}: {error}");
         assert_eq!(desk.venue.calls("klines"), calls, "{act:?}");
         assert!(desk.lake.info(&desk.series()).unwrap().is_none(), "{act:?}: nothing of it is in the lake");
+        // A page that came and was wrong can be read by a person.
+        let pages = desk.folder.path().join("lake/_quarantine/rejected-pages");
+        let kept: Vec<String> = std::fs::read_dir(&pages)
+            .map(|pages| pages.map(|page| std::fs::read_to_string(page.unwrap().path()).unwrap()).collect())
+            .unwrap_or_default();
+        assert_eq!(kept.len(), if calls == 3 { 3 } else { 0 }, "{act:?}");
+        let is_told = error.to_string().contains("rejected-pages");
+        assert!(is_told == (calls == 3) && kept.iter().all(|page| page.contains(word)), "{act:?}: {error} {kept:?}");
+        if let Act::Body(body) = &act {
+            assert!(kept[0].ends_with(&format!("\n\n{body}")), "{kept:?}");
+        }
         // The venue has come to its senses.
         desk.venue.with(|book| book.script.clear());
         assert_eq!(desk.ingest().added(), 2500);

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tidegate::domain::Series;
-use tidegate::stage::ingest::TradeTerms;
 use tidegate::stage::ingest::config::Contract;
 use tidegate::stage::ingest::task::{IngestError, Intake, SourceReport};
+use tidegate::stage::ingest::{FileOrder, Finding, TradeTerms};
 use tidegate::store::Lake;
 
 use crate::shared;
@@ -67,6 +67,14 @@ const DATA: [(&str, &str, Outcome); 38] = [
     ("original/nautilus_ADABTC-1m-2021-11-28.csv", "ADA-BTC/1m", Whole),
     ("original/nautilus_btc-perp-20211231-20220201_1m.csv", "BTC-USD/1m", Whole),
     ("original/vican_SOLUSDT_1h.csv", "SOL-USDT/1h", Whole),
+];
+
+/// The findings of those files; the others have none. What each is: see `tests/it/findings.rs`.
+const FINDINGS: [(&str, &str, u64); 4] = [
+    ("original/nautilus_btc-perp-20211231-20220201_1m.csv", "straight-line", 14),
+    ("original/misrori_SUSDUSDT_1h.csv", "zero-volume", 30),
+    ("original/iaqf_binanceus_BTCUSDT_1m.csv", "zero-volume", 45),
+    ("klines/BTCUSDT_US-1m-20230301-20230321.csv.gz", "zero-volume", 45),
 ];
 
 /// Klines among the recorded payloads: file, series, rows, outcome.
@@ -172,8 +180,71 @@ fn every_file_of_bars_is_taken_or_refused_with_the_true_reason() {
         let report = assert_outcome(name, *outcome, Desk::new().import(series, &data.join(name)));
         if let Some(report) = report {
             assert_figures(&report, &truth[name], name);
+            let found: Vec<(&str, u64)> = report.quality.findings.iter().map(|found| (found.code(), bars_of(found))).collect();
+            let wanted: Vec<(&str, u64)> =
+                FINDINGS.iter().filter(|(file, ..)| file == name).map(|(_, code, bars)| (*code, *bars)).collect();
+            assert_eq!(found, wanted, "{name}");
+            if found.iter().any(|(code, _)| *code == "straight-line") {
+                assert_eq!(truth[name]["linear_fill_bars"], found[0].1, "{name}");
+            }
         }
     }
+}
+
+fn bars_of(finding: &Finding) -> u64 {
+    match finding {
+        Finding::StraightLine(runs) | Finding::ZeroVolume(runs) | Finding::Repeated(runs) => runs.bars,
+        _ => 0,
+    }
+}
+
+/// A real file turned round: the same bars and figures, and the one finding that says so. With one row out of place there is none.
+#[test]
+fn the_newest_first_is_turned_round_and_told() {
+    let Some(path) = shared::path("data/original/azmath_SOLUSDT_1h.csv") else { return };
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (header, rows) = text.split_once('\n').unwrap();
+    let turned: Vec<&str> = rows.lines().rev().collect();
+    let import = |rows: &[&str]| {
+        let desk = Desk::new();
+        let file = desk._folder.path().join("turned.csv");
+        std::fs::write(&file, format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+        let report = desk.import("SOL-USDT/1h", &file).unwrap();
+        let bars = desk.lake.fingerprint(&"test/SOL-USDT/1h".parse().unwrap(), None, None).unwrap();
+        (report.quality, bars)
+    };
+    let (straight, bars) = import(&rows.lines().collect::<Vec<_>>());
+    let (quality, same_bars) = import(&turned);
+    assert_eq!((straight.findings, &quality.findings), (vec![], &vec![Finding::NewestFirst]));
+    assert_eq!((bars, straight.gaps, straight.out_of_order), (same_bars, quality.gaps, quality.out_of_order));
+    let mut mixed = turned;
+    mixed.swap(100, 200);
+    let (quality, _) = import(&mixed);
+    assert_eq!(quality.findings, []);
+    assert!(quality.out_of_order > 0 && quality.file_order == FileOrder::Mixed);
+}
+
+/// The futures file, as a person checks it beside hours that are right: its minutes are named by their end.
+#[test]
+fn end_labels_are_told_on_the_command_line() {
+    let (Some(hours), Some(minutes)) = (
+        shared::path("data/original/misrori_BTCUSDT_1h.csv"),
+        shared::path("data/original/nautilus_btc-perp-20211231-20220201_1m.csv"),
+    ) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.current_dir(&folder).args(args).output().unwrap()
+    };
+    let [hours, minutes] = [hours, minutes].map(|path| path.to_str().unwrap().to_owned());
+    assert!(run(&["data", "import", &hours, "--symbol", "BTC/USDT", "--interval", "1h"]).status.success());
+    let against = ["--symbol", "BTC/USD", "--interval", "1m", "--against", "binance/BTC-USDT/1h"];
+    let output = run(&[&["data", "check", &minutes], against.as_slice()].concat());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("end-labelled: each bar is named by its end; shifted by -1m"), "{said}");
 }
 
 /// B13: bars without a trade are bars. B16: seconds, milliseconds, microseconds are told by their size.

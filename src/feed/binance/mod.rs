@@ -19,6 +19,7 @@ mod error;
 mod http;
 mod klines;
 mod page;
+mod rejected;
 
 pub use address::{Address, Service, is_loopback};
 pub use answer::Answer;

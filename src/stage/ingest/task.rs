@@ -76,7 +76,7 @@ impl IngestError {
             Self::Series(_) => None,
             Self::NotHole { series, .. } => Some(format!("tidegate data check {series} shows its gaps")),
             Self::NotAccepted { .. } => Some("name an accepted range by both its ends".to_owned()),
-            Self::Interrupted => Some("nothing of this file was taken; run the same command again".to_owned()),
+            Self::Interrupted => Some("nothing of it was taken; run the same command again".to_owned()),
             Self::Multiple(_) => Some("name an interval that is a whole multiple, like 5m, 15m or 1h of 1m".to_owned()),
             Self::Trades { source, .. } => Some(source.hint()),
         }
