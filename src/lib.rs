@@ -34,5 +34,7 @@ pub mod stage;
 pub mod pipeline;
 // Motion: replay and run.
 pub mod runner;
+// Pages and pictures for people.
+pub mod web;
 // The face: verbs on the command line.
 pub mod cli;

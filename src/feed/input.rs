@@ -235,6 +235,11 @@ impl ZipMember {
             (0..archive.len()).filter(|&at| archive.by_index_raw(at).is_ok_and(|member| member.is_file())).collect();
         let &[only] = members.as_slice() else { return Err(refused(format!("it has {} files", members.len()))) };
         let member = archive.by_index_raw(only).map_err(|error| refused(error.to_string()))?;
+        let name = member.name().map_err(|error| refused(error.to_string()))?;
+        if name.contains("..") || name.starts_with(['/', '\\']) {
+            // Nothing is unpacked to the disk; but who writes such a name means harm.
+            return Err(refused(format!("it names its file {name}, which lies outside of it")));
+        }
         if member.encrypted() {
             return Err(refused("it is encrypted".to_owned()));
         }

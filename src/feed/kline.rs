@@ -4,13 +4,15 @@ use std::path::Path;
 
 use super::number::{strict, whole};
 use super::{Batch, Expected, FeedError, Unread};
-use crate::domain::{Interval, TRADES_UNKNOWN};
+use crate::domain::{Interval, Span, TRADES_UNKNOWN};
 
 /// Fields of a kline: open time, open, high, low, close, volume, close time, quote volume, trades, taker buy volume, taker buy
 /// quote volume, and one that is unused.
 pub const FIELDS: usize = 12;
+/// What other programs keep of them: the first six.
+pub const SHORT_FIELDS: usize = 6;
 /// Rows that cannot be read are kept as text up to here.
-const TEXT_LEN_MAX: usize = 300;
+pub const TEXT_LEN_MAX: usize = 300;
 
 /// Numbers below this are seconds (until the year 5138), up to the next limit milliseconds, above it microseconds.
 const SECONDS_BELOW: i64 = 100_000_000_000;
@@ -67,11 +69,13 @@ pub struct Rows {
     /// What a row's number counts: `line` or `row`.
     counted: &'static str,
     is_first: bool,
+    /// How many fields a row has: all, or the first six.
+    fields: usize,
 }
 
 impl Rows {
     pub fn new(expected: Expected, counted: &'static str) -> Self {
-        Self { expected, unit: None, plausible: 0..0, counted, is_first: true }
+        Self { expected, unit: None, plausible: 0..0, counted, is_first: true, fields: FIELDS }
     }
 
     pub fn place(&self, number: u32) -> String {
@@ -111,8 +115,8 @@ impl Rows {
         text: &[u8],
         into: &mut Batch,
     ) -> Result<(), FeedError> {
-        if fields.len() != FIELDS {
-            return Err(FeedError::Columns { path: path.to_owned(), place: self.place(place), found: fields.len() });
+        if fields.len() != self.fields {
+            return Err(self.wrong_columns(path, place, fields.len()));
         }
         let text = String::from_utf8_lossy(&text[..text.len().min(TEXT_LEN_MAX)]).into_owned();
         let Some(open_time) = whole_field(fields[0]) else {
@@ -123,7 +127,7 @@ impl Rows {
             into.unread.push(Unread { place, has_time: false, text });
             return Ok(());
         };
-        let float = |at: usize| strict(fields[at]).unwrap_or(f64::NAN);
+        let float = |at: usize| fields.get(at).and_then(|field| strict(field)).unwrap_or(f64::NAN);
         let prices = [1, 2, 3, 4, 5].map(float);
         if prices.iter().any(|value| value.is_nan()) {
             into.unread.push(Unread { place, has_time: true, text });
@@ -131,12 +135,38 @@ impl Rows {
         let kline = Kline {
             open_time,
             prices,
-            close_time: whole_field(fields[6]).unwrap_or(0),
+            close_time: fields.get(6).and_then(|field| whole_field(field)).unwrap_or(0),
             quote_volume: float(7),
-            trades: strict(fields[8]).map_or(TRADES_UNKNOWN, |count| count as i64),
+            trades: fields.get(8).and_then(|field| strict(field)).map_or(TRADES_UNKNOWN, |count| count as i64),
             taker: [float(9), float(10)],
         };
         self.push(path, place, &kline, into)
+    }
+
+    /// Rows have their first six fields only, and no close time to check.
+    pub fn short(&mut self) {
+        self.fields = SHORT_FIELDS;
+    }
+
+    pub fn is_short(&self) -> bool {
+        self.fields == SHORT_FIELDS
+    }
+
+    pub fn interval(&self) -> Interval {
+        self.expected.interval
+    }
+
+    /// The length that the bars have by how they stand, if it is another than the expected one.
+    pub fn other_interval(&self, times: &[i64]) -> Option<Interval> {
+        super::spacing::other_interval(times, self.expected.interval)
+    }
+
+    fn wrong_columns(&self, path: &Path, place: u32, found: usize) -> FeedError {
+        let (path, place) = (path.to_owned(), self.place(place));
+        if self.is_first && !self.is_short() {
+            return FeedError::NoHeader { path, place, found };
+        }
+        FeedError::Columns { path, place, found, expected: self.fields }
     }
 
     /// The unit by the size of the number, for each row; a file has one.
@@ -163,12 +193,16 @@ impl Rows {
 
     #[inline]
     fn check_close(&mut self, path: &Path, place: u32, kline: &Kline, unit: i64, into: &mut Batch) -> Result<(), FeedError> {
+        if self.is_short() {
+            self.is_first = false;
+            return Ok(());
+        }
         let span = self.expected.interval.span().micros();
         let lasts = kline.close_time.wrapping_sub(kline.open_time).wrapping_add(1).wrapping_mul(unit);
         if lasts != span {
             into.odd_close_times += 1;
             if self.is_first
-                && let Some(found) = interval_of(lasts)
+                && let Some(found) = other_length(lasts, self.expected.interval)
             {
                 let place = self.place(place);
                 return Err(FeedError::Interval { path: path.to_owned(), place, found, expected: self.expected.interval });
@@ -184,6 +218,12 @@ pub fn whole_field(field: &[u8]) -> Option<i64> {
     whole(field, &mut at).filter(|_| at == field.len())
 }
 
-fn interval_of(micros: i64) -> Option<Interval> {
-    Interval::names().filter_map(|name| name.parse::<Interval>().ok()).find(|interval| interval.span().micros() == micros)
+/// How long a bar that lasts `micros` is meant to be, where that is not `expected`: a length that bars have, or a whole multiple. Venues
+/// cut bars short, but never make them longer.
+pub fn other_length(micros: i64, expected: Interval) -> Option<Span> {
+    let known = Interval::names().filter_map(|name| name.parse::<Interval>().ok()).map(Interval::span);
+    let is_longer = micros > expected.span().micros() && micros % expected.span().micros() == 0;
+    let lasts = Span::from_micros(micros);
+    let is_other = is_longer || known.into_iter().any(|known| known == lasts);
+    (is_other && lasts != expected.span()).then_some(lasts)
 }

@@ -1,7 +1,7 @@
 //! Klines as JSON: pages, each an array of arrays, one behind the other or one a line.
 
 use super::input::{Fingerprint, Input};
-use super::kline::{FIELDS, Kline, Rows};
+use super::kline::{FIELDS, Kline, Rows, SHORT_FIELDS};
 use super::number::{decimal, whole};
 use super::{BarSource, Batch, Expected, FeedError};
 
@@ -14,6 +14,7 @@ pub struct KlineJson {
     /// Number of the last row read, through all pages.
     row: u32,
     state: State,
+    is_spacing_known: bool,
 }
 
 /// What may come next.
@@ -31,7 +32,7 @@ enum State {
 
 impl KlineJson {
     pub fn new(input: Input, expected: Expected) -> Self {
-        Self { input, rows: Rows::new(expected, "row"), row: 0, state: State::Page }
+        Self { input, rows: Rows::new(expected, "row"), row: 0, state: State::Page, is_spacing_known: false }
     }
 
     /// Reads the whole rows at hand, until the batch holds `rows`.
@@ -68,7 +69,7 @@ impl KlineJson {
     /// Reads the row at `at` and says how long it is; none if it is not at hand whole.
     fn read_row(&mut self, at: usize, into: &mut Batch) -> Result<Option<usize>, FeedError> {
         let text = &self.input.bytes()[at..];
-        if let Some((kline, len)) = quick_row(text) {
+        if let Some((kline, len)) = quick_row(text).filter(|_| !self.rows.is_short()) {
             self.row += 1;
             self.rows.push(self.input.path(), self.row, &kline, into)?;
             return Ok(Some(len));
@@ -81,15 +82,31 @@ impl KlineJson {
             return Err(self.unexpected(text[end]));
         }
         self.row += 1;
+        if self.row == 1 && text[1..end].iter().filter(|byte| **byte == b',').count() + 1 == SHORT_FIELDS {
+            self.rows.short();
+        }
         let fields: Vec<&[u8]> = text[1..end].split(|byte| *byte == b',').map(bare).collect();
         self.rows.push_faulty(self.input.path(), self.row, &fields, &text[..=end], into)?;
         Ok(Some(end + 1))
     }
 
+    /// The first short rows say how long the bars are: no close time does.
+    fn check_spacing(&mut self, batch: &Batch) -> Result<(), FeedError> {
+        let is_due = self.rows.is_short() && !std::mem::replace(&mut self.is_spacing_known, true);
+        match self.rows.other_interval(&batch.rows.bars.open_time).filter(|_| is_due) {
+            Some(found) => {
+                let (path, place) = (self.input.path().to_owned(), "in its first rows".to_owned());
+                Err(FeedError::Interval { path, place, found: found.span(), expected: self.rows.interval() })
+            }
+            None => Ok(()),
+        }
+    }
+
     fn unexpected(&self, byte: u8) -> FeedError {
         if byte == b'{' {
             let text = String::from_utf8_lossy(&self.input.bytes()[..self.input.bytes().len().min(80)]).into_owned();
-            return self.wrong(format!("an object where an array of klines should be: {}", text.trim()));
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            return self.wrong(format!("an object where an array of klines should be: {text}"));
         }
         self.wrong(format!("unexpected '{}'", char::from(byte).escape_default()))
     }
@@ -104,6 +121,9 @@ impl BarSource for KlineJson {
         let until = into.place.len() + rows;
         loop {
             self.read_window(until, into)?;
+            if self.input.is_at_end() || into.place.len() >= until {
+                self.check_spacing(into)?;
+            }
             if into.place.len() >= until {
                 return Ok(true);
             }

@@ -9,16 +9,21 @@
 //!
 //! Not here: what a bar must satisfy (`stage/ingest`), keeping bars (`store`).
 
+mod arrow_file;
 mod batch;
 pub mod binance;
 mod input;
+mod instant;
 mod kline;
 mod kline_csv;
 mod kline_json;
+mod layout;
 pub mod names;
 mod number;
 pub mod sample;
+mod spacing;
 pub mod synthetic;
+mod table_csv;
 mod trades;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +33,7 @@ pub use input::Fingerprint;
 pub use synthetic::SyntheticFeed;
 pub use trades::TradeFile;
 
-use crate::domain::{Interval, Time};
+use crate::domain::{Interval, Span, Time};
 
 /// A source of raw rows of one series.
 pub trait BarSource {
@@ -64,16 +69,44 @@ impl Expected {
     }
 }
 
-/// Opens a kline file: CSV or JSON, plain, gzip or zip; told apart by their first bytes, not by their names.
+/// Opens a file of bars: CSV or JSON, plain, gzip or zip, or Arrow IPC; told apart by their first bytes, not by their names. A CSV
+/// file that is not klines as the venue writes them says by its header where its columns stand.
 ///
 /// # Errors
 /// When there is no such file, or it is a folder, empty, or an archive of something else.
 pub fn open(path: &Path, expected: Expected) -> Result<Box<dyn BarSource>, FeedError> {
     let input = input::Input::open(path)?;
-    Ok(match input.kind() {
-        input::Kind::Csv => Box::new(kline_csv::KlineCsv::new(input, expected)),
-        input::Kind::Json => Box::new(kline_json::KlineJson::new(input, expected)),
-    })
+    if input.bytes().starts_with(arrow_file::MAGIC) {
+        return Ok(Box::new(arrow_file::ArrowFile::open(path, expected)?));
+    }
+    match input.kind() {
+        input::Kind::Csv => open_csv(input, expected),
+        input::Kind::Json => Ok(Box::new(kline_json::KlineJson::new(input, expected))),
+    }
+}
+
+/// Chooses by the first lines: the venue's twelve columns have a reader of their own, which is quicker.
+fn open_csv(input: input::Input, expected: Expected) -> Result<Box<dyn BarSource>, FeedError> {
+    let mut lines = input.bytes().split(|byte| *byte == b'\n').enumerate();
+    let first = lines.by_ref().map(|(at, line)| (at, line.trim_ascii())).find(|(_, line)| !line.is_empty());
+    let (at, first) = first.expect("an input that is open has something in it");
+    let fields = first.split(|byte| *byte == layout::separator_of(first)).count();
+    if !layout::is_header(first) {
+        return Ok(match fields {
+            6 => Box::new(table_csv::TableCsv::new(input, expected, layout::SIX, false)),
+            _ => Box::new(kline_csv::KlineCsv::new(input, expected)),
+        });
+    }
+    let layout = layout::Layout::of_header(first).map_err(|why| {
+        let line = u32::try_from(at + 1).unwrap_or(u32::MAX);
+        FeedError::Header { path: input.path().to_owned(), line, why }
+    })?;
+    let row = lines.map(|(_, line)| line.trim_ascii()).find(|line| !line.is_empty()).unwrap_or_default();
+    let is_counted = layout::split(row, layout.separator).next().is_none_or(|time| time.iter().all(u8::is_ascii_digit));
+    if layout.is_klines() && is_counted {
+        return Ok(Box::new(kline_csv::KlineCsv::new(input, expected)));
+    }
+    Ok(Box::new(table_csv::TableCsv::new(input, expected, layout, true)))
 }
 
 /// Names a file by its bytes.
@@ -97,10 +130,18 @@ pub enum FeedError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("{} is empty", .0.display())]
     Empty(PathBuf),
-    #[error("{}, {place}: {found} columns where klines have 12", path.display())]
-    Columns { path: PathBuf, place: String, found: usize },
-    #[error("{}, line {line}: the header names {found} where klines have open, high, low, close, volume", path.display())]
-    Header { path: PathBuf, line: u32, found: String },
+    #[error("{}, {place}: {found} columns where the others have {expected}", path.display())]
+    Columns { path: PathBuf, place: String, found: usize, expected: usize },
+    #[error("{}, {place}: {found} columns, and no header that names them; klines have {}", path.display(), kline::FIELDS)]
+    NoHeader { path: PathBuf, place: String, found: usize },
+    #[error("{}{}: {why}", path.display(), if *line > 0 { format!(", line {line}") } else { String::new() })]
+    Header { path: PathBuf, line: u32, why: String },
+    #[error("{}, {place}: the symbol is {found}, in the rows before it {before}", path.display())]
+    Symbols { path: PathBuf, place: String, found: String, before: String },
+    #[error("{}, {place}: the time \"{text}\" {why}", path.display())]
+    Instant { path: PathBuf, place: String, text: String, why: String },
+    #[error("{} cannot be read as Arrow IPC: {why}", path.display())]
+    Arrow { path: PathBuf, why: String },
     #[error("{}, {place}: the open time {text} is no whole number of milliseconds or microseconds since 1970", path.display())]
     Time { path: PathBuf, place: String, text: String },
     #[error("{}, {place}: the open time {text} looks like seconds; klines have milliseconds or microseconds", path.display())]
@@ -110,7 +151,7 @@ pub enum FeedError {
     #[error("{}, {place}: the open time {text} is in {found}, the rows before it are in {before}", path.display())]
     MixedUnits { path: PathBuf, place: String, text: i64, found: &'static str, before: &'static str },
     #[error("{}, {place}: the bar lasts {found}, not {expected}", path.display())]
-    Interval { path: PathBuf, place: String, found: Interval, expected: Interval },
+    Interval { path: PathBuf, place: String, found: Span, expected: Interval },
     #[error("{}, {place}: {column} \"{text}\" {why}", path.display())]
     Trade { path: PathBuf, place: String, column: &'static str, text: String, why: String },
     #[error("{}, {place}: {why}", path.display())]
@@ -133,7 +174,23 @@ pub enum FeedError {
     Binance(#[from] binance::BinanceError),
 }
 
+/// Trades have seven columns in both dresses that have no header.
+const TRADE_FIELDS: usize = 7;
+const TRADES_HINT: &str = "if these are trades, make bars of them: tidegate data import --trades";
+
+/// Does a header that is no header of bars name what a trade has?
+fn is_of_trades(why: &str) -> bool {
+    let names: Vec<&str> = why.rsplit(" names ").next().unwrap_or_default().split(", ").collect();
+    names.contains(&"price") && ["amount", "qty", "quantity", "size"].iter().any(|name| names.contains(name))
+}
+
 impl FeedError {
+    /// A time that is none.
+    fn instant(path: &Path, place: String, field: &[u8], why: String) -> Self {
+        let text = String::from_utf8_lossy(&field[..field.len().min(80)]).into_owned();
+        Self::Instant { path: path.to_owned(), place, text, why }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -141,15 +198,24 @@ impl FeedError {
             Self::NoFile(_) => "check the path; paths in a pipeline start at the project's folder".to_owned(),
             Self::IsFolder(path) => format!("name its files, like {}/*.csv", path.display()),
             Self::NoKlines { .. } => {
-                "kline files are named like BTCUSDT-1h-2024-11.csv, .csv.gz, .zip, .json or .ndjson".to_owned()
+                "kline files are named like BTCUSDT-1h-2024-11.csv, .csv.gz, .zip, .json, .ndjson or .feather".to_owned()
             }
             Self::Empty(_) => "download it again".to_owned(),
             Self::Columns { .. } => "a row cut short is a download cut short: fetch the file again".to_owned(),
-            Self::Header { .. } => "reorder the columns as Binance has them".to_owned(),
+            Self::NoHeader { found: TRADE_FIELDS, .. } => TRADES_HINT.to_owned(),
+            Self::Header { why, .. } if is_of_trades(why) => TRADES_HINT.to_owned(),
+            Self::NoHeader { .. } | Self::Header { .. } => {
+                "a file of bars names its columns time, open, high, low, close and volume, in any order, or has the twelve of klines"
+                    .to_owned()
+            }
+            Self::Symbols { .. } => "cut the file into one for each symbol".to_owned(),
+            Self::Instant { .. } => "write every time in one form: since 1970, or as 2024-04-16 01:00:00+00:00".to_owned(),
+            Self::Arrow { .. } => "fetch the file again, or write it anew as Arrow IPC or CSV".to_owned(),
             Self::Time { .. } | Self::Seconds { .. } | Self::TooLate { .. } | Self::MixedUnits { .. } => {
                 "write every open time in milliseconds, or every one in microseconds".to_owned()
             }
-            Self::Interval { found, .. } => format!("pass --interval {found}"),
+            Self::Interval { found, .. } if found.to_string().parse::<Interval>().is_ok() => format!("pass --interval {found}"),
+            Self::Interval { .. } => "no bars of that length are kept; fetch shorter ones".to_owned(),
             Self::Trade { .. } => "a bar is right only with all its trades: fetch the file again".to_owned(),
             Self::TradeColumns { .. } => {
                 "trades are CSV with a header (timestamp, id, side, price, amount), CSV as in Binance's archive, or JSON \

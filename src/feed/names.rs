@@ -11,7 +11,7 @@ const QUOTES: [&str; 26] = [
     "AUD", "ZAR", "UAH", "PLN", "DAI", "BTC", "ETH", "BNB", "TRX", "XRP",
 ];
 
-const ENDINGS: [&str; 7] = [".csv", ".csv.gz", ".csv.zip", ".zip", ".json", ".json.gz", ".ndjson"];
+const ENDINGS: [&str; 9] = [".csv", ".csv.gz", ".csv.zip", ".zip", ".json", ".json.gz", ".ndjson", ".feather", ".arrow"];
 
 /// What a name says; what it does not say is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +28,9 @@ pub fn read(path: &Path) -> Named {
     let mut words = stem.split('-');
     let first = words.next().unwrap_or_default();
     let mut second = words.next().unwrap_or_default();
-    let mut symbol = split_joined(first);
+    // XRP_ETH-1m, as freqtrade names its files.
+    let apart = first.split_once('_').filter(|(_, quote)| QUOTES.contains(quote));
+    let mut symbol = apart.map_or_else(|| split_joined(first), |(base, quote)| format!("{base}/{quote}").parse().ok());
     // The folder form, BTC-USDT-1h.
     if symbol.is_none() && second.parse::<Interval>().is_err() {
         symbol = format!("{first}/{second}").parse().ok().filter(|symbol: &Symbol| QUOTES.contains(&symbol.quote()));
@@ -116,6 +118,7 @@ mod tests {
         let both = |s: &str, i: &str| (Some(s.to_owned()), Some(i.to_owned()));
         assert_eq!(said("a/BTCUSDT-1h-2024-11.csv.gz"), both("BTC/USDT", "1h"));
         assert_eq!(said("ETHBTC-1m-2021-11-27.zip"), both("ETH/BTC", "1m"));
+        assert_eq!(said("XRP_ETH-1m.feather"), both("XRP/ETH", "1m"));
         assert_eq!(said("BTC-USDT-15m.json"), both("BTC/USDT", "15m"));
         assert_eq!(said("ETHUSDT-1h-faulty.csv"), both("ETH/USDT", "1h"));
         assert_eq!(said("BTCUSDT.csv"), (Some("BTC/USDT".to_owned()), None));

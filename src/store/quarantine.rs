@@ -1,8 +1,9 @@
 //! Refused rows, kept beside the lake so that a person can see what was refused and why.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Lake, LakeError};
 use crate::domain::{Series, Time};
@@ -30,6 +31,14 @@ struct Line<'a> {
     row: &'a str,
 }
 
+/// What is read back of a line.
+#[derive(Deserialize)]
+struct Kept {
+    open_time: Option<String>,
+    reason: String,
+    row: String,
+}
+
 impl Lake {
     /// Writes the refused rows of one source, one JSON object a line, and says where. The same source and rows give the same
     /// file.
@@ -55,6 +64,32 @@ impl Lake {
             Some(bucket) => bucket.replace(&path, content)?,
         }
         Ok(path)
+    }
+
+    /// Times and reasons of all rows in quarantine, each once whatever sources had it, by time.
+    ///
+    /// # Errors
+    /// When a file there cannot be read. A line that is none of ours is passed over.
+    pub fn quarantined(&self, series: &Series) -> Result<Vec<(Time, String)>, LakeError> {
+        let folder = self.quarantine_folder(series);
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(LakeError::Read { path: folder, source }),
+        };
+        let mut found = BTreeSet::new();
+        for entry in entries {
+            let path = entry.map_err(|source| LakeError::Read { path: folder.clone(), source })?.path();
+            if path.extension().is_none_or(|ending| ending != "jsonl") {
+                continue;
+            }
+            let content = std::fs::read_to_string(&path).map_err(|source| LakeError::Read { path: path.clone(), source })?;
+            found.extend(content.lines().filter_map(|line| serde_json::from_str::<Kept>(line).ok()).filter_map(|line| {
+                let time: Time = line.open_time?.parse().ok()?;
+                Some((time, line.reason, line.row))
+            }));
+        }
+        Ok(found.into_iter().map(|(time, reason, _)| (time, reason)).collect())
     }
 
     fn quarantine_folder(&self, series: &Series) -> PathBuf {

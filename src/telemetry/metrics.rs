@@ -1,7 +1,7 @@
 //! The catalogue of metrics: every name that rules may watch and that is exported, once.
 //!
-//! Names and units follow the conventions of Prometheus: base units, `_total` for what only grows. Nothing exports them yet; a rule
-//! on a name that is not here could never fire, and is refused.
+//! Names and units follow the conventions of Prometheus: base units, `_total` for what only grows. `data check --metrics` exports what it
+//! knows; a rule on a name that is not here could never fire, and is refused.
 
 /// How a metric moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +36,8 @@ const BARS: &[&str] = &["symbol", "interval"];
 #[rustfmt::skip] // A table.
 pub const METRICS: &[Metric] = &[
     gauge("data_missing_bars_ratio", BARS, "Bars missing of those that the contract's window should hold, 0 to 1."),
-    gauge("data_dup_ratio", BARS, "Rows that repeated a bar, of the rows of the last ingest, 0 to 1."),
-    gauge("data_outliers_count", BARS, "Rows of the last ingest in quarantine for their values."),
+    gauge("data_dup_ratio", BARS, "Rows that repeated a bar, of the rows taken in, 0 to 1."),
+    gauge("data_outliers_count", BARS, "Rows in quarantine for their values, and bars with a bad print."),
     gauge("data_last_close_timestamp_seconds", BARS, "Close time of the newest bar, Unix seconds."),
     counter("stage_timeouts_total", &["pipeline", "stage"], "Stages that took longer than their timeout."),
     counter("stage_failures_total", &["pipeline", "stage"], "Stages that failed for any cause."),

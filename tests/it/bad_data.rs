@@ -209,10 +209,15 @@ fn names_that_say_nothing() {
 }
 
 #[test]
-fn columns_in_another_order() {
+fn columns_in_another_order_are_read_by_their_names() {
     let case = Case::new();
-    case.write("BTCUSDT-1h-x.csv", b"Date,Close,High,Low,Open,Volume,a,b,c,d,e,f\n");
-    case.refuses("BTCUSDT-1h-x.csv", 1, &["line 1", "close, high, low, open, volume"]);
+    case.write("BTCUSDT-1h-x.csv", b"Date,Close,High,Low,Price,Volume,a,b,c,d,e,f\n");
+    case.refuses("BTCUSDT-1h-x.csv", 1, &["line 1", "no column for the open", "date, close, high, low, price", "in any order"]);
+    // The third good row, which is in the lake, and the one behind it.
+    let rows = "Date,Close,High,Low,Open,Volume,ticker\n2024-01-01 02:00,110,112,99,100,11.5,X\n2024-01-01 03:00,105,110,90,100,12.5,X\n";
+    case.write("BTCUSDT-1h-x.csv", rows.as_bytes());
+    let output = case.import("BTCUSDT-1h-x.csv");
+    assert_eq!((code(&output), case.bars()), (0, 4), "{}", text(&output));
 }
 
 #[test]

@@ -190,6 +190,17 @@ fn what_stays_wrong_ends_in_a_bounded_number_of_calls() {
         assert!(error.to_string().contains(word), "{act:?}: {error}");
         assert_eq!(desk.venue.calls("klines"), calls, "{act:?}");
         assert!(desk.lake.info(&desk.series()).unwrap().is_none(), "{act:?}: nothing of it is in the lake");
+        // A page that came and was wrong can be read by a person.
+        let pages = desk.folder.path().join("lake/_quarantine/rejected-pages");
+        let kept: Vec<String> = std::fs::read_dir(&pages)
+            .map(|pages| pages.map(|page| std::fs::read_to_string(page.unwrap().path()).unwrap()).collect())
+            .unwrap_or_default();
+        assert_eq!(kept.len(), if calls == 3 { 3 } else { 0 }, "{act:?}");
+        let is_told = error.to_string().contains("rejected-pages");
+        assert!(is_told == (calls == 3) && kept.iter().all(|page| page.contains(word)), "{act:?}: {error} {kept:?}");
+        if let Act::Body(body) = &act {
+            assert!(kept[0].ends_with(&format!("\n\n{body}")), "{kept:?}");
+        }
         // The venue has come to its senses.
         desk.venue.with(|book| book.script.clear());
         assert_eq!(desk.ingest().added(), 2500);
@@ -287,6 +298,7 @@ fn a_symbol_may_be_young_or_unknown() {
     assert!(error.to_string().contains("-1121") && error.hint().unwrap().contains("symbol"), "{error}");
 }
 
+/// B4.
 #[test]
 fn a_clock_that_is_far_off_is_refused() {
     for secs in [-600, 6, 600] {
@@ -297,7 +309,61 @@ fn a_clock_that_is_far_off_is_refused() {
     }
 }
 
-/// The bodies of the shared collection: those that are no bars never become any.
+/// B2: a clock that is slewed drifts by 1.8 s in an hour; the offset is measured anew, and no bar is early or lost.
+#[test]
+fn a_clock_that_drifts_is_followed() {
+    let desk = Desk::hours(10);
+    desk.ingest();
+    for step in 1..=6 {
+        desk.clock.pass(Span::from_secs(3600));
+        // Just behind the hour by our clock, on either side of it by the venue's.
+        let drift = if step % 2 == 0 { 1_800_000 } else { -1_800_000 };
+        desk.venue.with(|book| book.offset = Span::from_micros(drift));
+        let ingested = desk.ingest();
+        assert!(ingested.is_kept(), "{step}");
+        let bars = desk.bars().open_time;
+        assert_eq!(bars.len(), 10 + step, "{step}");
+        assert!(bars.windows(2).all(|pair| pair[1] - pair[0] == 3_600_000_000), "{step}");
+    }
+}
+
+/// B1: our clock jumps while the venue's does not, in the middle of a fetch of two symbols. What has closed was fixed when the fetch
+/// began: nothing early is taken, and what a jump back left out comes with the next fetch.
+#[test]
+fn a_clock_that_jumps_in_a_fetch_brings_no_early_bar() {
+    for jump in [3600, -3600, -2, 60] {
+        let mut desk = Desk::hours(10);
+        desk.config.symbols.push("ETH/USDT".parse().unwrap());
+        // The second symbol's first answer is a failure, and we wait: then the clock jumps.
+        desk.venue.plays([Act::Honest, Act::Status(500, None, "{}")]);
+        let book = desk.venue.handle();
+        let clock = desk.clock.clone();
+        let jumped = std::sync::atomic::AtomicBool::new(false);
+        let reach = desk.clock.reach().with_pause(Arc::new(move |span| {
+            clock.pass(span);
+            if !jumped.swap(true, std::sync::atomic::Ordering::SeqCst) {
+                clock.pass(Span::from_secs(jump));
+                book.lock().unwrap().offset = Span::from_secs(-jump);
+            }
+        }));
+        ingest(&desk.config, &desk.lake, desk.folder.path(), &reach, None, &mut |_| {}).unwrap();
+        let wanted = desk.wanted(10);
+        for series in series_of(&desk.config, desk.folder.path()).unwrap() {
+            let bars = desk.lake.read(&series, None, None, Projection::TIME).unwrap().open_time;
+            assert!(bars.iter().all(|bar| wanted.contains(bar)) && !bars.is_empty(), "{jump}: {series}");
+        }
+        // A clock that stays wrong is refused; put right, it brings the rest.
+        if jump.abs() > 5 {
+            assert!(matches!(desk.fails(), BinanceError::ClockOff { .. }), "{jump}");
+        }
+        desk.clock.pass(Span::from_secs(-jump));
+        desk.venue.with(|book| book.offset = Span::from_micros(0));
+        desk.ingest();
+        assert_eq!(desk.bars().open_time, wanted, "{jump}");
+    }
+}
+
+/// B11: the bodies of the shared collection: those that are no bars never become any.
 #[test]
 fn hostile_pages_never_become_bars() {
     let Some(path) = shared::path("fixtures/binance/hostile/klines.json") else { return };

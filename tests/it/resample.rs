@@ -7,7 +7,7 @@ use assert_cmd::Command;
 use serde_json::Value;
 use tidegate::domain::{Columns, Projection, Series};
 use tidegate::stage::ingest::config::Contract;
-use tidegate::stage::ingest::task::{Intake, ResampleReport};
+use tidegate::stage::ingest::task::{IngestError, Intake, ResampleReport};
 use tidegate::store::Lake;
 
 use crate::{python, shared};
@@ -110,6 +110,23 @@ fn a_bar_is_made_once_its_hole_is_filled() {
     lake_with(folder.path(), &file, &source);
     let filled = resample(&lake, &source, "1d");
     assert_eq!((filled.bars.added, filled.bars.already_there, filled.partial.len()), (1, 1, 2));
+}
+
+/// INGEST-4: Ctrl-C between two windows leaves nothing of the longer bars.
+#[test]
+fn a_resample_that_was_stopped_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bars.csv");
+    std::fs::write(&file, rows(0..80)).unwrap();
+    let source: Series = "test/A-B/1h".parse().unwrap();
+    let lake = lake_with(folder.path(), &file, &source);
+    let (contract, stop) = (contract(), std::sync::atomic::AtomicBool::new(true));
+    let intake = Intake::new(&lake, &contract, "2026-11-01".parse().unwrap()).until(&stop);
+    let stopped = intake.resample(&source, "1d".parse().unwrap(), &mut |_| {});
+    assert!(matches!(stopped, Err(IngestError::Interrupted)), "{stopped:?}");
+    let target: Series = "test/A-B/1d".parse().unwrap();
+    assert!(lake.info(&target).unwrap().is_none_or(|info| info.rows == 0), "something counts");
+    assert_eq!(resample(&lake, &source, "1d").bars.added, 3);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The house keeps its own rules: this reads the sources and the documents as they lie in the folder.
 
 mod documents;
+mod faults;
 mod rules;
 mod source;
 
@@ -140,6 +141,11 @@ fn the_architecture_names_files_that_exist() {
     let missing: Vec<&&str> =
         files.iter().filter(|file| !root().join(file).is_file() && !root().join("src").join(file).is_file()).collect();
     assert!(missing.is_empty() && files.len() > 30, "not there: {missing:?}, of {}", files.len());
+}
+
+#[test]
+fn the_table_of_faults_names_tests_that_exist() {
+    faults::every_test_exists();
 }
 
 #[test]

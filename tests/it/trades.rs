@@ -7,7 +7,7 @@ use serde_json::Value;
 use tidegate::domain::{Columns, Projection, Series, Time};
 use tidegate::stage::ingest::TradeTerms;
 use tidegate::stage::ingest::config::Contract;
-use tidegate::stage::ingest::task::{Intake, TradeReport};
+use tidegate::stage::ingest::task::{IngestError, Intake, TradeReport};
 use tidegate::store::Lake;
 
 use crate::{python, shared};
@@ -154,6 +154,20 @@ fn what_is_doubtful_is_refused_and_lies_in_the_quarantine() {
     assert!(quarantine.contains("2 trades are missing") && quarantine.contains("disagree"), "{quarantine}");
 }
 
+/// INGEST-4: Ctrl-C between two steps leaves nothing of the bars.
+#[test]
+fn an_import_of_trades_that_was_stopped_leaves_nothing() {
+    let desk = Desk::new("test/A-B/1m");
+    let path = desk.folder.path().join("trades.csv");
+    fs::write(&path, format!("timestamp,id,side,price,amount\n{}", rows(0, 20))).unwrap();
+    let (contract, stop) = (Contract::default(), std::sync::atomic::AtomicBool::new(true));
+    let intake = Intake::new(&desk.lake, &contract, "2026-11-01".parse().unwrap()).until(&stop);
+    let stopped = intake.import_trades(&desk.series, &path, desk.terms(), &mut |_| {});
+    assert!(matches!(stopped, Err(IngestError::Interrupted)), "{stopped:?}");
+    assert!(desk.lake.info(&desk.series).unwrap().is_none_or(|info| info.rows == 0), "something counts");
+    assert!(desk.import(&path, desk.terms()).bars.added > 0);
+}
+
 #[test]
 fn an_import_of_trades_is_not_taken_for_one_of_bars() {
     let desk = Desk::new("test/A-B/1m");
@@ -161,5 +175,5 @@ fn an_import_of_trades_is_not_taken_for_one_of_bars() {
     let contract = Contract::default();
     let intake = Intake::new(&desk.lake, &contract, "2026-11-01".parse().unwrap());
     let error = intake.import(&desk.series, &desk.folder.path().join("trades.csv"), &mut |_| {}).unwrap_err();
-    assert!(error.to_string().contains("5 columns where klines have 12"), "{error}");
+    assert!(error.to_string().contains("no column for the open") && error.hint().unwrap().contains("--trades"), "{error}");
 }

@@ -150,6 +150,11 @@ impl Venue {
         act(&mut self.book.lock().unwrap())
     }
 
+    /// The book, for somebody who outlives the borrow of the venue.
+    pub fn handle(&self) -> Arc<Mutex<Book>> {
+        self.book.clone()
+    }
+
     /// What the next pages are instead.
     pub fn plays(&self, acts: impl IntoIterator<Item = Act>) {
         self.with(|book| book.script.extend(acts));

@@ -22,7 +22,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Context;
 use super::exit::{Exit, Failure};
-use crate::domain::{Interval, Symbol};
+use crate::domain::{Interval, Series, Symbol};
 use crate::feed::FeedError;
 use crate::feed::binance::BinanceError;
 use crate::stage::ingest::config::Contract;
@@ -102,6 +102,15 @@ pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
         DataVerb::Export(args) => export::run(args, context),
         DataVerb::Ls(args) => list::run(args, context),
         DataVerb::Sample(args) => sample::run(args, context),
+    }
+}
+
+impl SeriesArgs {
+    /// Is the series one of those that the flags name? All are, where no flag is given.
+    fn matches(&self, series: &Series) -> bool {
+        self.venue.as_deref().is_none_or(|venue| venue == series.venue())
+            && self.symbol.as_ref().is_none_or(|symbol| symbol == series.symbol())
+            && self.interval.is_none_or(|interval| interval == series.interval())
     }
 }
 

@@ -37,14 +37,18 @@ pub struct ResampleArgs {
 pub(super) fn run(args: &ResampleArgs, context: &Context) -> Result<Exit, Failure> {
     let lake = args.lake.open(context)?;
     let contract = contract();
-    let intake = Intake::new(&lake, &contract, context.clock.now());
+    let stop = work::stop_on_signal()?;
+    let intake = Intake::new(&lake, &contract, context.clock.now()).until(&stop);
     let mut done = Vec::new();
     for info in args.series(&lake)? {
         for to in &args.to {
             let bar = work::progress(context, "resample", info.rows);
             let report = intake.resample(&info.series, *to, &mut |read| bar.set_position(read));
             bar.finish_and_clear();
-            done.push(report.map_err(failed)?);
+            done.push(report.map_err(|error| match done.len() {
+                0 => failed(error),
+                count => failed(error).hint(format!("the bars of the {count} lengths before it are in the lake")),
+            })?);
         }
     }
     let exit = if done.iter().any(|report| report.bars.faulty_rows() > 0) { Exit::CheckFailed } else { Exit::Done };

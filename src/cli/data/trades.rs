@@ -11,6 +11,7 @@ use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Report;
 use crate::cli::table::{Table, grouped};
+use crate::cli::work::stop_on_signal;
 use crate::domain::{Interval, Series, Time};
 use crate::stage::ingest::task::{Intake, TradeReport};
 use crate::stage::ingest::{Reason, TradeTerms};
@@ -54,7 +55,8 @@ impl TradeArgs {
 pub(super) fn run(args: &ImportArgs, context: &Context) -> Result<Exit, Failure> {
     let lake = args.lake.open(context)?;
     let contract = contract();
-    let intake = Intake::new(&lake, &contract, context.clock.now());
+    let stop = stop_on_signal()?;
+    let intake = Intake::new(&lake, &contract, context.clock.now()).until(&stop);
     let mut done = Vec::new();
     for (path, series) in args.files()? {
         let bar = progress_bar(context, std::fs::metadata(&path).map_or(0, |found| found.len()));

@@ -1,12 +1,13 @@
 //! Requests one after another: within the weight, never while the venue wants none, a bounded number of times.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::answer::{Answer, Meaning};
 use super::budget::Budget;
 use super::closure::Closure;
+use super::rejected::Rejected;
 use super::{BinanceError, http};
 use crate::chance::Stream;
 use crate::domain::{Span, Time};
@@ -54,6 +55,7 @@ pub trait Wire {
 pub struct RestClient<'a> {
     wire: &'a dyn Wire,
     closure: Closure,
+    rejected: Rejected,
     budget: Budget,
     chance: Stream,
     /// What the venue's clock is ahead of ours.
@@ -89,7 +91,9 @@ impl<'a> RestClient<'a> {
     pub fn open(wire: &'a dyn Wire, lake: &Path) -> Result<Self, BinanceError> {
         let chance = Stream::new(wire.now().micros().unsigned_abs(), "binance backoff");
         let closure = Closure::of_lake(lake);
-        let mut client = Self { wire, closure, budget: Budget::new(WEIGHT_LIMIT), chance, offset: Span::from_micros(0) };
+        let rejected = Rejected::of_lake(lake);
+        let mut client =
+            Self { wire, closure, rejected, budget: Budget::new(WEIGHT_LIMIT), chance, offset: Span::from_micros(0) };
         client.compare_clocks()?;
         Ok(client)
     }
@@ -103,7 +107,13 @@ impl<'a> RestClient<'a> {
         let chance = Stream::new(wire.now().micros().unsigned_abs(), "binance backoff");
         let closure = Closure::of_lake(lake);
         closure.check(wire.now())?;
-        Ok(Self { wire, closure, budget: Budget::new(WEIGHT_LIMIT), chance, offset: Span::from_micros(0) })
+        let rejected = Rejected::of_lake(lake);
+        Ok(Self { wire, closure, rejected, budget: Budget::new(WEIGHT_LIMIT), chance, offset: Span::from_micros(0) })
+    }
+
+    /// Keeps a page that was not what was asked for, and says where.
+    pub(super) fn keep_page(&self, what: &str, why: &str, body: &[u8]) -> Option<PathBuf> {
+        self.rejected.keep(self.wire.now(), what, why, body)
     }
 
     /// What has happened by the venue's clock and by ours. BINANCE-4.

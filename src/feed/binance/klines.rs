@@ -1,5 +1,7 @@
 //! Klines of one series over one range, page by page.
 
+use std::path::PathBuf;
+
 use super::page::{Asked, Complaint, Page, Row};
 use super::{BinanceError, RestClient};
 use crate::domain::{Interval, Symbol, Time};
@@ -50,10 +52,11 @@ impl<'s, 'w> RestKlines<'s, 'w> {
                 Ok(page) => return Ok(page.rows),
                 Err(complaint) => complaint,
             };
+            let kept = self.client.keep_page(&format!("{}-{}", self.symbol, self.interval), &why, &body);
             match page {
                 Some(rows) if attempts >= PAGE_ATTEMPTS_MAX => return Ok(rows),
                 None if attempts >= PAGE_ATTEMPTS_MAX => {
-                    return Err(BinanceError::Exhausted { what, attempts, last: format!("it sent {why}") });
+                    return Err(BinanceError::Exhausted { what, attempts, last: last(&why, kept) });
                 }
                 _ => self.client.go_on_after(attempts, &what, why)?,
             }
@@ -80,6 +83,13 @@ impl<'s, 'w> RestKlines<'s, 'w> {
         }
         Ok(())
     }
+}
+
+/// What it sent last, and where a person can read it.
+fn last(why: &str, kept: Option<PathBuf>) -> String {
+    let place =
+        kept.map(|path| format!("; its pages are kept in {}", path.parent().unwrap_or(&path).display())).unwrap_or_default();
+    format!("it sent {why}{place}")
 }
 
 impl BarSource for RestKlines<'_, '_> {

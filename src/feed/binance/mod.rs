@@ -20,6 +20,7 @@ mod error;
 mod http;
 mod klines;
 mod page;
+mod rejected;
 mod status;
 pub mod stream;
 

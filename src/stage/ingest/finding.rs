@@ -333,7 +333,11 @@ mod tests {
         let filled = |len: i64| (0..60).map(move |h| if (21..21 + len).contains(&h) { fill(20, 21 + len, h) } else { bar(h) });
         let from = Time::from_micros(22 * HOUR);
         assert_eq!(found(filled(5)), [Finding::StraightLine(Runs { runs: 1, bars: 5, longest: 5, from })]);
+        assert_eq!(codes(filled(3)), ["straight-line"], "three need six figures to agree");
         assert_eq!(found(filled(2)), [], "two may happen");
+        let nearly =
+            filled(5).map(|bar| Bar { close: bar.close * (1.0 + (bar.open_time.micros() / HOUR % 2) as f64 * 1e-6), ..bar });
+        assert_eq!(found(nearly), [], "a millionth off is no line");
     }
 
     #[test]
@@ -354,6 +358,9 @@ mod tests {
         let all = found((0..50).map(bar).map(shift));
         assert_eq!(all, [Finding::WrongOffset { rows: 50, offset: Span::from_secs(1800) }]);
         assert_eq!(found((0..50).map(|hour| if hour == 7 { shift(bar(hour)) } else { bar(hour) })), []);
+        let all_but = |sound: i64| (0..100).map(move |hour| if hour < sound { bar(hour) } else { shift(bar(hour)) });
+        assert_eq!(codes(all_but(10)), ["wrong-offset"]);
+        assert_eq!(codes(all_but(11)), [""; 0], "one in ten that stands right is no constant offset");
     }
 
     #[test]
@@ -368,6 +375,29 @@ mod tests {
         assert_eq!(codes(replaced(0.01, 24)), ["break"]);
         assert_eq!(found(replaced(1.9, 24)), [], "a crash through a halt");
         assert_eq!(found(replaced(40.0, 0)), [], "without a gap it is a return, which the contract judges");
+    }
+
+    /// Closes that swing by 5 % a bar, then a gap of `gap` bars and a close of `ratio` times the last; and one neighbour `jump` times the other.
+    fn swinging(gap: i64, ratio: f64, jump: f64) -> Vec<Finding> {
+        let closes = (0..40).map(|hour| if hour % 2 == 0 { 100.0 } else { 105.0 } * if hour == 0 { 1.0 / jump } else { 1.0 });
+        let before = closes.enumerate().map(|(hour, close)| Bar { close, ..bar(hour as i64) });
+        let behind = [0, 1, 2].map(|hour| Bar { close: 105.0 * ratio, ..bar(39 + gap + hour) });
+        found(before.chain(behind)).into_iter().filter(|finding| finding.code() == "break").collect()
+    }
+
+    #[test]
+    fn a_break_is_beyond_what_the_gap_and_the_series_explain() {
+        assert_eq!(swinging(2, 2.1, 1.0).len(), 1);
+        assert_eq!(swinging(2, 1.0 / 2.1, 1.0).len(), 1, "either way");
+        assert_eq!(swinging(2, 1.95, 1.0), [], "a price that does not double is a crash or a rally");
+        // ln 2.5 is 0.92; four moves of 5 % over 16 bars are 0.8, over 25 bars 1.0.
+        assert_eq!(swinging(16, 2.5, 1.0).len(), 1);
+        assert_eq!(swinging(25, 2.5, 1.0), [], "so long a gap may take a price so far");
+        assert_eq!(swinging(2, 2.5, 3.0), [], "the series itself has moved further from bar to bar");
+        assert_eq!(swinging(2, 3.5, 3.0).len(), 1);
+        let Finding::Break { after, before, ratio } = &swinging(2, 2.5, 1.0)[0] else { panic!("a break") };
+        assert_eq!((after.micros() / HOUR, before.micros() / HOUR), (39, 41));
+        assert!((ratio - 2.5).abs() < 1e-9, "{ratio}");
     }
 
     #[test]

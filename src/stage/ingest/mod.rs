@@ -11,6 +11,7 @@
 //! Not here: what files look like (`feed`), how bars are kept (`store`), whether trading may go on (`risk`).
 
 mod aggregate;
+mod calendar;
 pub mod config;
 mod coverage;
 mod finding;
@@ -26,6 +27,7 @@ mod trade_ids;
 mod verdict;
 
 pub use aggregate::{AggregateError, Aggregated, Aggregator, RefusedBar, TradeFigures, TradeTerms};
+pub use calendar::{Calendar, Day};
 pub use coverage::Gap;
 pub use finding::{Detector, Finding, Runs};
 pub use lag::{Lag, lag};

@@ -50,6 +50,9 @@ pub struct Quality {
     pub large_returns: u64,
     /// Rows whose close time is not one interval after their open time: the venue cut the bar short.
     pub odd_close_times: u64,
+    /// Bars whose high or low is far from everything else in them: a print that no market made. Imports of older programs have none.
+    #[serde(default)]
+    pub bad_prints: u64,
     /// What the bars are like as a series. Imports of older programs have none.
     #[serde(default)]
     pub findings: Vec<Finding>,
@@ -73,6 +76,7 @@ impl Quality {
             ("unparsable", self.unparsable),
             ("returns over 10 %", self.large_returns),
             ("odd close times", self.odd_close_times),
+            ("bad prints", self.bad_prints),
         ])
     }
 }

@@ -15,6 +15,8 @@ pub enum Reason {
     /// High is below, or low above, another price.
     Ohlc,
     NegativeVolume,
+    /// More was bought by takers than was traded.
+    TakerVolume,
     /// The open time is no multiple of the interval since the epoch.
     OffGrid,
     /// The bar has not closed yet.
@@ -23,6 +25,8 @@ pub enum Reason {
     Conflict,
     /// The return is greater than the contract allows.
     Outlier,
+    /// The high or the low is far from open and close.
+    BadPrint,
     /// Not everything that the bar is made of is there.
     Partial,
     /// Trades of the bar are missing, by their numbers.
@@ -37,10 +41,12 @@ impl Reason {
             Self::NonPositive => "non-positive",
             Self::Ohlc => "ohlc",
             Self::NegativeVolume => "negative-volume",
+            Self::TakerVolume => "taker-volume",
             Self::OffGrid => "off-grid",
             Self::NotClosed => "not-closed",
             Self::Conflict => "conflict",
             Self::Outlier => "outlier",
+            Self::BadPrint => "bad-print",
             Self::Partial => "partial",
             Self::TradesMissing => "trades-missing",
         }
@@ -87,6 +93,7 @@ impl RowCheck {
                     & (high >= open)
                     & (high >= close)
                     & (bars.volume[at] >= 0.0)
+                    & !buys_too_much(rows, at)
                     & is_on_grid
                     & (time <= self.closed_last);
                 if is_fine { None } else { self.fault(rows, at, is_on_grid) }
@@ -110,11 +117,32 @@ impl RowCheck {
         if bars.volume[at] < 0.0 && !self.allows_negative_volume {
             return Some(Reason::NegativeVolume);
         }
+        if buys_too_much(rows, at) {
+            return Some(Reason::TakerVolume);
+        }
         if !is_on_grid {
             return Some(Reason::OffGrid);
         }
         (bars.open_time[at] > self.closed_last).then_some(Reason::NotClosed)
     }
+}
+
+/// Did takers buy more than was traded? Unknown is not.
+#[inline]
+fn buys_too_much(rows: &Rows, at: usize) -> bool {
+    rows.extras.taker_buy_volume.get(at).is_some_and(|bought| *bought > rows.bars.volume[at])
+}
+
+/// A low below half of open and close, or a high above twice both, is no price that a market made: real bars of every length at hand
+/// stay within a factor of 1.6, through crashes too.
+const PRINT_FACTOR_MAX: f64 = 2.0;
+
+/// Is the high or the low far from everything else in the bar?
+#[inline]
+pub(super) fn has_bad_print(rows: &Rows, at: usize) -> bool {
+    let bars = &rows.bars;
+    let (open, high, low, close) = (bars.open[at], bars.high[at], bars.low[at], bars.close[at]);
+    high > PRINT_FACTOR_MAX * open.max(close) || low * PRINT_FACTOR_MAX < open.min(close)
 }
 
 /// Is one of the prices zero or below?

@@ -6,7 +6,7 @@ use super::config::Contract;
 use super::coverage::Coverage;
 use super::finding::{Detector, Finding};
 use super::quality::{FileOrder, Quality, RETURN_NOTED};
-use super::reason::{Reason, RowCheck, is_non_positive, violates_ohlc};
+use super::reason::{Reason, RowCheck, has_bad_print, is_non_positive, violates_ohlc};
 use crate::domain::{Interval, Rows, Time};
 use crate::feed::Batch;
 use crate::store::RefusedRow;
@@ -82,6 +82,7 @@ impl Settler {
         let mut judged = Judged { faults, batch, kept: Vec::new() };
         judged.kept = self.resolve_times(&mut judged, &order);
         if self.max_return.is_finite() {
+            judged.refuse_bad_prints();
             judged.refuse_outliers(close_before, self.max_return);
         }
         judged.finish(self.refuses_open_bars)
@@ -133,6 +134,7 @@ impl Settler {
             quality.negative_volume += u64::from(bars.volume[at] < 0.0);
             quality.ohlc_violations += u64::from(violates_ohlc(rows, at));
             quality.non_positive += u64::from(is_non_positive(rows, at));
+            quality.bad_prints += u64::from(has_bad_print(rows, at));
         }
         let mut before = None;
         for &time in &bars.open_time {
@@ -218,6 +220,18 @@ struct Judged {
 }
 
 impl Judged {
+    /// Refuses a bar with a print that no market made: an order sized or priced by it would be wrong.
+    fn refuse_bad_prints(&mut self) {
+        let (rows, faults) = (&self.batch.rows, &mut self.faults);
+        self.kept.retain(|&at| {
+            let is_bad = has_bad_print(rows, at as usize);
+            if is_bad {
+                faults[at as usize] = Some(Reason::BadPrint);
+            }
+            !is_bad
+        });
+    }
+
     /// Refuses a bar whose close is too far from the last kept one. A bar that agrees with the refused one before it is kept:
     /// then the level has moved, and refusing for ever after would be worse than the one hole.
     fn refuse_outliers(&mut self, close_before: Option<f64>, max_return: f64) {
@@ -275,10 +289,12 @@ fn refuse(batch: &Batch, at: usize, reason: Reason) -> RefusedRow {
         Reason::NonPositive => format!("the lowest price is {}", open.min(high).min(low).min(close)),
         Reason::Ohlc => format!("open {open}, high {high}, low {low}, close {close}"),
         Reason::NegativeVolume => format!("the volume is {volume}"),
+        Reason::TakerVolume => format!("{} was bought of a volume of {volume}", batch.rows.extras.taker_buy_volume[at]),
         Reason::OffGrid => format!("the open time {} is not on the grid", bars.time(at)),
         Reason::NotClosed => format!("the bar of {} is still open", bars.time(at)),
         Reason::Conflict => format!("another row says otherwise about {}", bars.time(at)),
         Reason::Outlier => format!("the close {close} is too far from the one before"),
+        Reason::BadPrint => format!("high {high}, low {low}, but open {open}, close {close}"),
         Reason::Partial | Reason::TradesMissing => "not all that it is made of is there".to_owned(),
         Reason::Unparsable => "a value is no number".to_owned(),
     };

@@ -3,6 +3,7 @@
 mod again;
 pub mod follow;
 mod holes;
+mod inspect;
 mod repair;
 mod resample;
 mod status;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use again::despite_others;
+pub use inspect::{Inspected, Tally};
 pub use repair::{Fixed, RepairReport};
 pub use resample::ResampleReport;
 pub use trades::TradeReport;
@@ -28,7 +30,7 @@ use super::settle::Settler;
 pub use super::taken::SourceReport;
 use super::taken::{Taken, report_of};
 use super::verdict::{Breach, Verdict};
-use crate::domain::{Columns, Projection, Series, SeriesError, Span, Symbol, Time};
+use crate::domain::{Projection, Series, SeriesError, Span, Symbol, Time};
 use crate::feed::binance::archive::{self, Archive};
 use crate::feed::binance::{Http, PAGE_BARS_MAX, Reach, RestClient, RestKlines};
 use crate::feed::{self, BarSource, Batch, Expected, FeedError, Fingerprint, SyntheticFeed, names, sample};
@@ -78,7 +80,7 @@ impl IngestError {
             Self::Series(_) => None,
             Self::NotHole { series, .. } => Some(format!("tidegate data check {series} shows its gaps")),
             Self::NotAccepted { .. } => Some("name an accepted range by both its ends".to_owned()),
-            Self::Interrupted => Some("nothing of this file was taken; run the same command again".to_owned()),
+            Self::Interrupted => Some("nothing of it was taken; run the same command again".to_owned()),
             Self::Multiple(_) => Some("name an interval that is a whole multiple, like 5m, 15m or 1h of 1m".to_owned()),
             Self::Trades { source, .. } => Some(source.hint()),
         }
@@ -265,72 +267,6 @@ impl<'a> Intake<'a> {
             let source = feed::open(path, Expected::at(series.interval(), self.now))?;
             self.take_in(series, source, Origin::File(path, stamp), progress)
         })
-    }
-
-    /// The figures of a file, without taking it in.
-    ///
-    /// # Errors
-    /// When it cannot be klines of the series.
-    pub fn inspect_file(&self, series: &Series, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<SourceReport, IngestError> {
-        let mut source = feed::open(path, Expected::at(series.interval(), self.now))?;
-        let mut settler = Settler::new(series.interval(), self.contract, self.now);
-        let mut taken = Taken::default();
-        let mut has_more = true;
-        while has_more {
-            let mut chunk = Batch::default();
-            while has_more && chunk.len() < self.chunk_rows {
-                has_more = source.read(STEP_ROWS.min(self.chunk_rows), &mut chunk)?;
-                progress(source.position());
-            }
-            taken.refuse(settler.settle(chunk, None).refused);
-        }
-        source.finish()?;
-        let name = path.display().to_string();
-        Ok(taken.report(name, settler.quality()))
-    }
-
-    /// Times and closes of a file, in the order of time, to be held against another series.
-    ///
-    /// # Errors
-    /// When it cannot be klines of the series.
-    pub fn closes_of_file(&self, series: &Series, path: &Path) -> Result<Columns, IngestError> {
-        let mut source = feed::open(path, Expected::at(series.interval(), self.now))?;
-        let mut pairs = Vec::new();
-        let mut has_more = true;
-        while has_more {
-            let mut chunk = Batch::default();
-            has_more = source.read(STEP_ROWS, &mut chunk)?;
-            pairs.extend(chunk.rows.bars.open_time.into_iter().zip(chunk.rows.bars.close));
-        }
-        pairs.sort_by_key(|(time, _)| *time);
-        pairs.dedup_by_key(|(time, _)| *time);
-        let (open_time, close) = pairs.into_iter().unzip();
-        Ok(Columns { open_time, close, ..Columns::default() })
-    }
-
-    /// The figures of a series in the lake; its files are verified on the way.
-    ///
-    /// # Errors
-    /// When it is not there or damaged.
-    pub fn inspect_series(&self, series: &Series) -> Result<SourceReport, IngestError> {
-        let rows = self.lake.read_rows(series, None, None, Projection::ALL)?;
-        let mut settler = Settler::new(series.interval(), self.contract, self.now).excusing(self.excused(series)?);
-        let place = (1..=u32::try_from(rows.len()).unwrap_or(u32::MAX)).collect();
-        let settled = settler.settle(Batch { place, rows, ..Batch::default() }, None);
-        let mut taken = Taken::default();
-        taken.refuse(settled.refused);
-        Ok(taken.report(series.to_string(), settler.quality()))
-    }
-
-    /// In which ways a source breaks the contract, in words; none if it keeps it.
-    #[must_use]
-    pub fn breaches(&self, report: &SourceReport) -> Vec<String> {
-        let mut verdict = Verdict::on_quality(self.contract, &report.quality);
-        verdict.add_source(self.contract, &report.source, &report.quality);
-        let refused = report.refused.iter().filter(|(code, _)| *code != Reason::NotClosed.code());
-        let rows = refused.map(|(code, count)| format!("{count} rows are refused: {code}"));
-        let found = report.quality.findings.iter().filter(|finding| finding.is_fault()).map(ToString::to_string);
-        verdict.breaches.iter().map(ToString::to_string).chain(rows).chain(found).collect()
     }
 
     /// What a run may need of a series: from the watermark on, else from where the lake begins, else as far back as the first run goes.

@@ -85,7 +85,7 @@ impl Verdict {
         Self::on_missing(contract, quality.missing_bars, quality.largest_gaps.first().copied())
     }
 
-    fn on_missing(contract: &Contract, missing_bars: u64, largest: Option<Gap>) -> Self {
+    pub(super) fn on_missing(contract: &Contract, missing_bars: u64, largest: Option<Gap>) -> Self {
         let allowed = contract.missing_bars;
         let is_broken = missing_bars > allowed;
         let breach = is_broken.then_some(Breach::MissingBars { missing: missing_bars, allowed, largest });

@@ -58,6 +58,7 @@ impl Intake<'_> {
             let place = vec![0; found.rows.len()];
             taken.settle(&mut settler, &mut writer, Batch { place, rows: found.rows, ..Batch::default() }, self.contract)?;
             progress(read);
+            self.refuse_if_stopped()?;
             start += step;
         }
         let quality = settler.quality();

@@ -57,6 +57,7 @@ impl Intake<'_> {
                 aggregator.push(trade).map_err(|source| IngestError::Trades { path: path.to_owned(), source })?;
             }
             progress(file.position());
+            self.refuse_if_stopped()?;
         }
         let fingerprint = file.finish()?;
         let made = aggregator.finish();
