@@ -348,3 +348,19 @@ fn a_run_on_bars_that_were_repaired_is_stale() {
     let (_, said) = project.expect(0, &["run", "-p", "busy", "--at", AT]);
     assert!(said.contains("stale"), "{said}");
 }
+
+#[test]
+fn a_run_goes_on_over_an_accepted_hole() {
+    let (desk, project) = (Desk::new(), Project::new());
+    pipeline(&project, &desk.venue.url());
+    desk.venue.with(|book| _ = book.holes.insert(micros("2025-03-02T05:00")));
+    let (out, err) = project.expect(4, &["run", "-p", "busy", "--at", AT]);
+    assert!(format!("{out}{err}").contains("1 bar is missing"), "{out}{err}");
+    let mut accept = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    accept.args(["data", "accept", SERIES, "--from", "2025-03-02T05:00", "--to", "2025-03-02T06:00", "--reason", "maintenance"]);
+    let output = accept.args(["--by", "Ada", "--at", AT, "--root"]).arg(project.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let (out, _) = project.expect(0, &["run", "-p", "busy", "--at", AT, "--json"]);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(document["data"]["bars"], 479, "{out}");
+}
