@@ -47,7 +47,13 @@ impl Lake {
             serde_json::to_writer(&mut content, &line).expect("a refused row holds only plain values");
             content.push(b'\n');
         }
-        self.disk.replace(&folder, &name, &content).map_err(|source| LakeError::Write { path: path.clone(), source })?;
+        match &self.bucket {
+            None => {
+                let failed = |source| LakeError::Write { path: path.clone(), source };
+                self.disk.replace(&folder, &name, &content).map_err(failed)?;
+            }
+            Some(bucket) => bucket.replace(&path, content)?,
+        }
         Ok(path)
     }
 

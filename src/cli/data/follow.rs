@@ -106,7 +106,7 @@ fn fill(
     series: &[Series],
 ) -> Result<(Vec<Time>, u64), IngestError> {
     let http = Http::open(rest, reach).map_err(FeedError::from)?;
-    let mut client = RestClient::open(&http, intake.lake.root()).map_err(FeedError::from)?;
+    let mut client = RestClient::open(&http, intake.lake.local()).map_err(FeedError::from)?;
     let starts: Result<Vec<Time>, IngestError> = series.iter().map(|each| start(args, intake.lake, each, intake.now)).collect();
     let (starts, span) = (starts?, args.interval.span());
     let bars: i64 = starts.iter().map(|from| (intake.now - *from).micros() / span.micros()).sum();

@@ -65,7 +65,8 @@ enum DataVerb {
 /// Where the lake is.
 #[derive(Debug, Args)]
 pub struct LakeArgs {
-    /// The lake's folder [default: data/lake below --root].
+    /// The lake: a folder, or s3://bucket/prefix with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    /// [default: data/lake below --root].
     #[arg(long, value_name = "DIR")]
     lake: Option<PathBuf>,
 }
@@ -107,7 +108,7 @@ pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
 impl LakeArgs {
     fn open(&self, context: &Context) -> Result<Lake, Failure> {
         let root = self.lake.clone().unwrap_or_else(|| context.root.join("data").join("lake"));
-        Lake::open(root).map_err(|error| failed(error.into()))
+        crate::cli::lake::named(&root, context)
     }
 }
 

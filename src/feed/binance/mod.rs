@@ -20,6 +20,7 @@ mod error;
 mod http;
 mod klines;
 mod page;
+mod status;
 pub mod stream;
 
 pub use address::{Address, Service, is_loopback};
@@ -29,3 +30,4 @@ pub use error::BinanceError;
 pub use http::{Http, Reach};
 pub use klines::{PAGE_BARS_MAX, RestKlines};
 pub use page::Row;
+pub use status::TRADING;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 
-use super::{IngestError, Intake, Origin};
+use super::{IngestError, Intake, Origin, despite_others};
 use crate::domain::{Series, Span, Time};
 use crate::feed::binance::stream::{Effect, Event, Figures, Job, JobEnd, Judged, Machine, Sockets, Task, Terms, Word};
 use crate::feed::binance::{Address, BinanceError, Http, Reach, RestClient, Row};
@@ -14,7 +14,7 @@ use crate::feed::{BarSource, Batch, FeedError, Fingerprint};
 use crate::stage::ingest::Reason;
 use crate::stage::ingest::config::Contract;
 use crate::stage::ingest::taken::SourceReport;
-use crate::store::{Lake, LakeError};
+use crate::store::Lake;
 use crate::telemetry::event::{FeedStale, StreamEnded, StreamJobFailed};
 
 /// How long the wire is listened to before the time is looked at again, and whether to stop.
@@ -262,7 +262,7 @@ impl Clerk<'_> {
     ) -> Result<(), IngestError> {
         let now = self.follow.reach.now();
         if client.as_ref().is_none_or(|(_, since)| now - *since >= CLIENT_AGE_MAX) {
-            let opened = RestClient::open(&self.http, self.follow.lake.root()).map_err(FeedError::from)?;
+            let opened = RestClient::open(&self.http, self.follow.lake.local()).map_err(FeedError::from)?;
             // Nobody listens only at the end, when it does not matter.
             let _ = mailbox.blocking_send(Event::Clock(opened.offset()));
             *client = Some((opened, now));
@@ -282,8 +282,10 @@ impl Intake<'_> {
     /// # Errors
     /// When the lake cannot be written; it is then as before.
     pub fn keep(&self, series: &Series, rows: &[Row]) -> Result<SourceReport, IngestError> {
-        let source = Arrived { rows: rows.to_vec() };
-        self.take_in(series, Box::new(source), Origin::Made("binance-ws"), &mut |_| {})
+        despite_others(|| {
+            let source = Arrived { rows: rows.to_vec() };
+            self.take_in(series, Box::new(source), Origin::Made("binance-ws"), &mut |_| {})
+        })
     }
 }
 
@@ -333,8 +335,8 @@ fn passing(error: IngestError) -> Result<JobEnd, IngestError> {
         IngestError::Feed(FeedError::Binance(BinanceError::MemoryDamaged { .. } | BinanceError::Memory { .. })) => {
             return Err(error);
         }
-        // Another program writes the series, for a moment.
-        IngestError::Feed(FeedError::Binance(_)) | IngestError::Lake(LakeError::Locked { .. }) => None,
+        IngestError::Feed(FeedError::Binance(_)) => None,
+        IngestError::Lake(lake) if lake.passes() => None,
         _ => return Err(error),
     };
     Ok(JobEnd::Failed { until, why: error.to_string() })

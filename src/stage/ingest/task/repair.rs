@@ -181,7 +181,7 @@ impl Intake<'_> {
     }
 
     fn archive<'h>(&self, http: &'h Http, series: &Series, files: Vec<File>) -> Result<Archive<'h>, IngestError> {
-        let opened = Archive::open(http, self.lake.root(), series.symbol(), series.interval(), files, true);
+        let opened = Archive::open(http, self.lake.local(), series.symbol(), series.interval(), files, true);
         Ok(opened.map_err(FeedError::from)?)
     }
 
