@@ -39,7 +39,7 @@ fn link_all(disk: &Disk, from: &Path, to: &Path) -> io::Result<()> {
         let entry = entry?;
         let (name, path) = (entry.file_name(), entry.path());
         if entry.file_type()?.is_dir() {
-            disk.create_folder(&to.join(&name))?;
+            disk.make_folder(&to.join(&name))?;
             link_all(disk, &path, &to.join(&name))?;
         } else if name != manifest::FILE && !name.to_string_lossy().starts_with(TEMPORARY) {
             disk.link(&path, &to.join(&name))?;
@@ -51,10 +51,9 @@ fn link_all(disk: &Disk, from: &Path, to: &Path) -> io::Result<()> {
 /// Lets a shadow, whole and with its manifest, take the place of the series; false where the file system cannot. What it was before
 /// lies where the shadow was.
 pub(super) fn swap(disk: &Disk, folder: &Path, shadow: &Path) -> io::Result<bool> {
-    for inner in folders(shadow)? {
-        disk.sync(&inner)?;
-    }
-    disk.sync(shadow)?;
+    let mut all = folders(shadow)?;
+    all.push(shadow.to_owned());
+    disk.sync_all(&all)?;
     match disk.exchange(folder, shadow) {
         Err(error) if is_lack(&error) => Ok(false),
         other => other.map(|()| true),
