@@ -17,6 +17,7 @@ pub mod exit;
 mod explain;
 mod from_env;
 mod init;
+mod lake;
 mod man;
 mod names;
 pub mod output;

@@ -36,18 +36,7 @@ impl Report {
     #[must_use]
     pub fn print(self, context: &Context, exit: Exit) -> Exit {
         if context.json {
-            let document = json!({
-                "schema": format!("tidegate/{}/1", self.verb),
-                "ok": exit == Exit::Done,
-                "exit_code": exit.code(),
-                "profile": self.profile,
-                "mode": self.mode,
-                "at": context.clock.now().to_string(),
-                "data": self.data,
-                "warnings": self.warnings,
-                "next": self.next,
-            });
-            print_out(&format!("{document:#}\n"));
+            print_out(&format!("{:#}\n", self.document(context, exit)));
             return exit;
         }
         print_out(&self.text);
@@ -60,6 +49,22 @@ impl Report {
             }
         }
         exit
+    }
+
+    /// The envelope that a program reads.
+    #[must_use]
+    pub fn document(&self, context: &Context, exit: Exit) -> Value {
+        json!({
+            "schema": format!("tidegate/{}/1", self.verb),
+            "ok": exit == Exit::Done,
+            "exit_code": exit.code(),
+            "profile": self.profile,
+            "mode": self.mode,
+            "at": context.clock.now().to_string(),
+            "data": self.data,
+            "warnings": self.warnings,
+            "next": self.next,
+        })
     }
 }
 

@@ -158,6 +158,7 @@ fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &
         mode: Some(place.profile.mode().name().to_owned()),
         data: json!({ "bars": 0, "watermark": watermark.map(|w| w.to_string()), "why": why }),
         text: format!("{} under {}: {why}; {until}\n", place.plan.name(), place.profile.name()),
+        warnings: place.stale_warnings(),
         ..Report::default()
     };
     report.print(context, Exit::Done)
@@ -189,6 +190,7 @@ fn report(context: &Context, place: &Workplace, done: &Done, warnings: Vec<Strin
         warnings,
         ..Report::default()
     };
+    report.warnings.extend(place.stale_warnings());
     for run in &done.recovered {
         report.warnings.push(format!("run {run} had been cut off; its record is complete up to its last commit"));
     }

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::anyhow;
-
 use super::Context;
 use super::exit::{Exit, Failure, OrExit};
 use crate::domain::{Columns, Series, Span, Time};
@@ -14,10 +12,13 @@ use crate::feed::binance::BinanceError;
 use crate::pipeline::Plan;
 use crate::profile::Profile;
 use crate::runner::folder::Read;
-use crate::runner::setup;
 use crate::runner::trader::TraderConfig;
+use crate::runner::{setup, stale};
 use crate::stage::ingest::task::{IngestError, series_of};
 use crate::store::{Lake, LakeError};
+
+/// Stale records named one by one.
+const STALE_NAMED_MAX: usize = 3;
 
 /// A pipeline ready to work: what it means, where its bars are.
 pub struct Workplace {
@@ -35,11 +36,7 @@ impl Workplace {
     /// When the plan asks for what has no engine yet, or the lake is not a folder.
     pub fn new(context: &Context, profile: Profile, plan: Plan) -> Result<Self, Failure> {
         let trader = setup::trader(&profile, &plan).or_exit(Exit::Configuration)?;
-        let folder = profile.storage().lake(&context.root).ok_or_else(|| {
-            Failure::new(Exit::Configuration, anyhow!("storage.root = \"{}\" is an object store", profile.storage().root))
-                .hint("object stores are not in effect yet: name a folder")
-        })?;
-        let lake = Lake::open(folder).map_err(lake_failure)?;
+        let lake = super::lake::of_profile(&profile, context)?;
         let series = series_of(plan.ingest(), &context.root).map_err(ingest_failure)?;
         let runs = context.root.join(&profile.storage().runs).join(profile.name());
         Ok(Self { profile, plan, trader, lake, series, runs })
@@ -82,6 +79,17 @@ impl Workplace {
     pub fn symbols(&self) -> String {
         let names: Vec<String> = self.plan.symbols().iter().map(ToString::to_string).collect();
         if names.len() <= 3 { names.join(", ") } else { format!("{} and {} more", names[..2].join(", "), names.len() - 2) }
+    }
+
+    /// Records of the profile that were made of bars which have been repaired since.
+    #[must_use]
+    pub fn stale_warnings(&self) -> Vec<String> {
+        let stale = stale::below(&self.runs);
+        let named = stale.iter().take(STALE_NAMED_MAX).map(|run| {
+            format!("the record of {run} is stale: bars that it read were repaired since; see {} beside it", stale::STALE)
+        });
+        let more = stale.len().saturating_sub(STALE_NAMED_MAX);
+        named.chain((more > 0).then(|| format!("{more} more records are stale"))).collect()
     }
 
     /// A path as people read it: below the project's folder, without it.

@@ -164,6 +164,9 @@ fn ingest_config(read: &Read<'_>, symbols: Vec<Symbol>) -> IngestConfig {
                 Source::Synthetic(Synthetic { seed: read.count("seed"), start: read.time("start"), bars: read.small("bars") })
             }
             "binance" => Source::Binance(remote(read, Service::Market)),
+            "binance-ws" => {
+                Source::BinanceWs { rest: remote(read, Service::Market), stream: address(read, "stream_url", Service::Stream) }
+            }
             _ => Source::BinanceArchive(remote(read, Service::Archive)),
         },
         symbols,
@@ -180,11 +183,14 @@ fn ingest_config(read: &Read<'_>, symbols: Vec<Symbol>) -> IngestConfig {
 }
 
 fn remote(read: &Read<'_>, service: Service) -> Remote {
-    let address = match read.text("base_url") {
+    Remote { address: address(read, "base_url", service), history: read.span("history") }
+}
+
+fn address(read: &Read<'_>, name: &str, service: Service) -> Address {
+    match read.text(name) {
         "" => Address::default_of(service),
         url => Address::new(service, url).expect("the address was checked with the document"),
-    };
-    Remote { address, history: read.span("history") }
+    }
 }
 
 fn model_choice(read: &Read<'_>, sizing: Sizing) -> ModelChoice {

@@ -37,6 +37,7 @@ const DIRECTIONS: &[(&str, Direction)] = &[
     ("stage.*.start", Unknown),
     ("stage.*.bars", Unknown),
     ("stage.*.base_url", Unknown),
+    ("stage.*.stream_url", Unknown),
     ("stage.*.history", Unknown),
     ("stage.*.contract.missing_bars", Greater),
     ("stage.*.contract.max_return", Greater),

@@ -50,7 +50,7 @@ words!(DST_GAPS, "unknown-word", "an answer to a gap", ["skip", "after"], []);
 words!(DST_FOLDS, "unknown-word", "an answer to a fold", ["first", "second", "both"], []);
 words!(OVERLAPS, "unknown-word", "an answer to an overlap", ["skip"], []);
 words!(STAGE_KINDS, "unknown-stage-kind", "a stage kind", ["ingest", "model", "oms", "alert"], []);
-words!(SOURCES, "unknown-source", "a source", ["file", "synthetic", "binance", "binance-archive"], []);
+words!(SOURCES, "unknown-source", "a source", ["file", "synthetic", "binance", "binance-ws", "binance-archive"], []);
 words!(RETRY_CAUSES, "unknown-word", "a cause of a retry", ["timeout", "connection"], []);
 words!(MODELS, "unknown-model", "a model", ["ema-cross", "momentum", "mean-reversion"], []);
 words!(SIGNALS, "unknown-signal", "a signal", ["cross", "state"], []);
@@ -68,7 +68,8 @@ const SIZING: &str = "stage.*.sizing.kind";
 const ORDER: &str = "stage.*.order";
 const INGEST: [&str; 1] = ["ingest"];
 const SYNTHETIC: [&str; 1] = ["synthetic"];
-const REMOTE: [&str; 2] = ["binance", "binance-archive"];
+const REMOTE: [&str; 3] = ["binance", "binance-ws", "binance-archive"];
+const STREAM: [&str; 1] = ["binance-ws"];
 const MODEL_STAGE: [&str; 1] = ["model"];
 const OMS: [&str; 1] = ["oms"];
 const EMA_CROSS: [&str; 1] = ["ema-cross"];
@@ -109,6 +110,7 @@ pub static KEYS: &[Key] = &[
     key("stage.*.start", Kind::Time, "2025-01-01", "Open time of the first bar.").only(SOURCE, &SYNTHETIC),
     key("stage.*.bars", Kind::Count(1, 100_000_000), "1000", "How many bars the generator makes.").only(SOURCE, &SYNTHETIC),
     key("stage.*.base_url", Kind::Text, "", "The address of the source, from a list; binance's public one when not written.").only(SOURCE, &REMOTE),
+    key("stage.*.stream_url", Kind::Text, "", "The address of the streams, from a list; binance's public one when not written.").only(SOURCE, &STREAM),
     key("stage.*.history", Kind::Span, "30d", "How far back the first run goes.").only(SOURCE, &REMOTE),
     key("stage.*.contract.missing_bars", Kind::Count(0, 1_000_000_000), "0", "Holes allowed among the bars of one run.").only(KIND, &INGEST),
     key("stage.*.contract.max_return", Kind::Float(0.0, 1000.0), "0.20", "The greatest move between two closes.").only(KIND, &INGEST),

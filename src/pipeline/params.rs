@@ -39,19 +39,23 @@ fn symbols_given(effective: &Effective, stage: &Joint, found: &mut Diagnostics) 
 
 /// A document must not send the program to hosts that nobody has heard of.
 fn address_known(effective: &Effective, stage: &Joint, found: &mut Diagnostics) {
-    let (key, source) = (stage_table(&stage.name).child("base_url"), stage_table(&stage.name).child("source"));
-    let service = match effective.text_at(&source) {
-        Some("binance") => Service::Market,
-        Some("binance-archive") => Service::Archive,
+    let source = stage_table(&stage.name).child("source");
+    let addresses: &[(&str, Service)] = match effective.text_at(&source) {
+        Some("binance") => &[("base_url", Service::Market)],
+        Some("binance-ws") => &[("base_url", Service::Market), ("stream_url", Service::Stream)],
+        Some("binance-archive") => &[("base_url", Service::Archive)],
         _ => return,
     };
-    let Some(url) = effective.text_at(&key) else { return };
-    if Address::new(service, url).is_err() {
-        let error = Diagnostic::error("base-url", format!("stage.{} must not take bars from this address", stage.name))
-            .at(effective.place(&key))
-            .label("not on the list")
-            .key(&key);
-        found.push(error.hint(format!("allowed here: {} or loopback", service.hosts().join(", "))));
+    for (name, service) in addresses {
+        let key = stage_table(&stage.name).child(name);
+        let Some(url) = effective.text_at(&key) else { continue };
+        if Address::new(*service, url).is_err() {
+            let error = Diagnostic::error("base-url", format!("stage.{} must not take bars from this address", stage.name))
+                .at(effective.place(&key))
+                .label("not on the list")
+                .key(&key);
+            found.push(error.hint(format!("allowed here: {} or loopback", service.hosts().join(", "))));
+        }
     }
 }
 

@@ -282,6 +282,11 @@ const DIRECTIONS: &[(&str, Direction)] = &[
     ("storage.root", Neutral),
     ("storage.runs", Unknown), // another folder knows of no halt and of no position
     ("storage.compression", Neutral),
+    ("storage.s3.endpoint", Neutral),
+    ("storage.s3.region", Neutral),
+    ("storage.s3.access_key", Neutral),
+    ("storage.s3.secret_key", Neutral),
+    ("storage.s3.token", Neutral),
     ("models.registry", Unknown),
     ("models.use", Unknown),
     ("models.verify_hash", Off),

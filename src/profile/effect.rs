@@ -30,7 +30,6 @@ pub fn disobeyed(effective: &Effective, found: &mut Diagnostics) {
         let row = &effective.schema().rows[written.row];
         let is_later = match row.key.kind {
             Kind::Word(words) => words.later.contains(&text),
-            Kind::Text => row.key.path == "storage.root" && text.contains("://"),
             _ => false,
         };
         if is_later && row.key.effect == Effect::Now {

@@ -115,6 +115,11 @@ pub static KEYS: &[Key] = &[
     key("storage.root", Kind::Text, "data/lake", "Where bars are kept: a folder, or an object store's URL."),
     key("storage.runs", Kind::Text, "runs", "Where runs write what they did."),
     key("storage.compression", Kind::Word(&COMPRESSIONS), "zstd", "How Parquet pages are compressed.").later(),
+    key("storage.s3.endpoint", Kind::Text, "", "The service of a bucket, where it is not Amazon's own."),
+    key("storage.s3.region", Kind::Text, "us-east-1", "The region of a bucket."),
+    key("storage.s3.access_key", Kind::Secret, "", "The key's name at the service."),
+    key("storage.s3.secret_key", Kind::Secret, "", "The key's secret."),
+    key("storage.s3.token", Kind::Secret, "", "What a temporary key comes with."),
 
     key("models.registry", Kind::Text, "runs/models.db", "Where registered models are kept.").later(),
     key("models.use", Kind::Word(&MODEL_ALIASES), "champion", "Which version of a registered model decides.").later(),

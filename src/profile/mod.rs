@@ -11,6 +11,7 @@
 //! Not here: what stages do with their settings (`stage`), pipelines (`pipeline`), reading secrets (`secret`).
 
 pub mod bounds;
+mod bucket;
 pub mod chain;
 pub mod diagnostic;
 pub mod difference;
@@ -51,4 +52,4 @@ pub use documents::{Documents, Folder};
 pub use overlay::{Environment, Overrides};
 pub use path::KeyPath;
 pub use resolve::resolve;
-pub use resolved::{Alerts, Compression, Mode, Profile, Route, Stages, Storage, VenueKind};
+pub use resolved::{Alerts, Compression, Mode, Profile, Route, S3, Stages, Storage, VenueKind};

@@ -10,6 +10,7 @@ use crate::notify::ReceiverConfig;
 use crate::notify::config::SmtpConfig;
 use crate::risk::rules::{BarAge, DataGap, DrawdownAction, OnDrawdown, OnLatency};
 use crate::risk::{Limits, Rules};
+use crate::store::bucket::endpoint;
 
 use super::chain::{Chain, chain, is_abstract};
 use super::diagnostic::{Diagnostic, Diagnostics};
@@ -19,7 +20,7 @@ use super::layer::{Layer, Level};
 use super::merge::Effective;
 use super::overlay::{Ignored, Overlay, Overrides};
 use super::path::KeyPath;
-use super::resolved::{Alerts, Compression, Mode, PaperSettings, Profile, Route, Stages, Storage, TradingRules, VenueKind};
+use super::resolved::{Alerts, Compression, Mode, PaperSettings, Profile, Route, S3, Stages, Storage, TradingRules, VenueKind};
 use super::source::Source;
 use super::{bounds, rules};
 
@@ -228,6 +229,14 @@ fn storage(read: &Read<'_>) -> Storage {
         root: read.text("storage.root"),
         runs: PathBuf::from(read.text("storage.runs")),
         compression: if read.text("storage.compression") == "none" { Compression::None } else { Compression::Zstd },
+        s3: S3 {
+            // Checked, and kept as it is used.
+            endpoint: read.optional("storage.s3.endpoint").and_then(|text| endpoint(&text).ok()),
+            region: read.text("storage.s3.region"),
+            access_key: read.effective.secret_at(&path("storage.s3.access_key")),
+            secret_key: read.effective.secret_at(&path("storage.s3.secret_key")),
+            token: read.effective.secret_at(&path("storage.s3.token")),
+        },
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a profile means: the shape the program runs on.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::domain::{Bps, Fraction, Instrument, Money, Price, Qty, Span, Symbol};
+use crate::domain::{Bps, Fraction, Instrument, Money, Price, Qty, SecretRef, Span, Symbol};
 use crate::escalation::Ladder;
 use crate::notify::ReceiverConfig;
 use crate::risk::{Limits, Rules};
@@ -56,10 +56,21 @@ impl Mode {
 /// Where things are kept. Relative paths are relative to the project's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// The lake: a folder, or an object store's URL.
+    /// The lake: a folder, or a bucket's address.
     pub root: String,
     pub runs: PathBuf,
     pub compression: Compression,
+    pub s3: S3,
+}
+
+/// How a bucket is asked. Both keys are there where the lake is in a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3 {
+    pub endpoint: Option<String>,
+    pub region: String,
+    pub access_key: Option<SecretRef>,
+    pub secret_key: Option<SecretRef>,
+    pub token: Option<SecretRef>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,13 +251,5 @@ impl Profile {
             max_participation: paper.max_participation,
             instruments: symbols.iter().map(instrument).collect(),
         }
-    }
-}
-
-impl Storage {
-    /// The lake as a folder below `project`. `None` when it is an object store.
-    #[must_use]
-    pub fn lake(&self, project: &Path) -> Option<PathBuf> {
-        (!self.root.contains("://")).then(|| project.join(&self.root))
     }
 }

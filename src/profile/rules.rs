@@ -76,6 +76,7 @@ pub fn check(effective: &Effective, overrides: &Overrides, found: &mut Diagnosti
     replaced_lists(effective, found);
     venue_fits_mode(effective, found);
     listen_address(effective, found);
+    super::bucket::check(effective, found);
     super::zone::check(effective, &KeyPath::dotted("clock.tz"), found);
     super::ladder::check(effective, found);
     super::messages::check(effective, found);

@@ -70,10 +70,14 @@ pub fn mark(runs: &Path, lake: &Lake, series: &Series, touched: &[Range<Time>], 
     Ok(found)
 }
 
-/// Was this record found to be stale?
+/// Names of the records straight below `runs` that were marked, in order.
 #[must_use]
-pub fn is_stale(record: &Path) -> bool {
-    record.join(STALE).is_file()
+pub fn below(runs: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
+    let marked = entries.filter(|entry| entry.path().join(STALE).is_file());
+    let mut names: Vec<String> = marked.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
 }
 
 fn put(folder: &Path, read: Read, after: String, at: Time) -> Result<(), StaleError> {

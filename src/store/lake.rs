@@ -4,13 +4,15 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::disk::{Disk, hex};
 use super::fingerprint::Content;
 use super::manifest::{self, Manifest, Part};
-use super::{LakeError, parquet};
+use super::{Bucket, LakeError, parquet};
 use crate::domain::{Columns, Projection, Rows, Series, Symbol, Time};
 
 /// A reader whose part was merged away under its hands looks at the manifest again, this often.
@@ -18,11 +20,13 @@ const READ_ATTEMPTS_MAX: u32 = 4;
 /// What is hashed at once.
 const HASH_BYTES: usize = 128 << 10;
 
-/// A folder of bars.
+/// A folder of bars, or a bucket of them.
 #[derive(Debug, Clone)]
 pub struct Lake {
     root: PathBuf,
     pub(super) disk: Disk,
+    pub(super) bucket: Option<Arc<Bucket>>,
+    local: PathBuf,
 }
 
 /// What the lake has of one series.
@@ -56,13 +60,27 @@ impl Lake {
             Ok(found) if !found.is_dir() => Err(LakeError::NotFolder(root)),
             Err(error) if error.kind() == ErrorKind::NotADirectory => Err(LakeError::NotFolder(root)),
             Err(source) if source.kind() != ErrorKind::NotFound => Err(LakeError::Read { path: root, source }),
-            _ => Ok(Self { root, disk }),
+            _ => Ok(Self { local: root.clone(), root, disk, bucket: None }),
         }
     }
 
+    /// A lake in a bucket. What only this machine needs, like files on their way into the lake, lies in the folder `local`.
+    #[must_use]
+    pub fn in_bucket(bucket: Bucket, local: impl Into<PathBuf>) -> Self {
+        let root = bucket.root().to_owned();
+        Self { root, disk: Disk::default(), bucket: Some(Arc::new(bucket)), local: local.into() }
+    }
+
+    /// Where the lake is, as it is shown: of a bucket, its address.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// A folder of this machine for what belongs to it and not to the lake.
+    #[must_use]
+    pub fn local(&self) -> &Path {
+        &self.local
     }
 
     /// The folder of a series.
@@ -81,9 +99,9 @@ impl Lake {
     /// When a folder or manifest cannot be read.
     pub fn series(&self) -> Result<Vec<SeriesInfo>, LakeError> {
         let mut found = Vec::new();
-        for (venue, venue_folder) in named_folders(&self.root.join("ohlcv"), "venue=")? {
-            for (symbol, symbol_folder) in named_folders(&venue_folder, "symbol=")? {
-                for (interval, _) in named_folders(&symbol_folder, "interval=")? {
+        for (venue, venue_folder) in self.named_folders(&self.root.join("ohlcv"), "venue=")? {
+            for (symbol, symbol_folder) in self.named_folders(&venue_folder, "symbol=")? {
+                for (interval, _) in self.named_folders(&symbol_folder, "interval=")? {
                     // Folders that we would not have made are none of ours.
                     let (Ok(symbol), Ok(interval)) = (symbol.parse::<Symbol>(), interval.parse()) else { continue };
                     let Ok(series) = Series::new(&venue, symbol, interval) else { continue };
@@ -115,7 +133,10 @@ impl Lake {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn manifest(&self, series: &Series) -> Result<Option<Manifest>, LakeError> {
-        Manifest::load(&self.folder(series))
+        match &self.bucket {
+            None => Manifest::load(&self.folder(series)),
+            Some(bucket) => bucket.manifest(&self.folder(series)),
+        }
     }
 
     /// Open time of the last bar.
@@ -147,7 +168,7 @@ impl Lake {
     ) -> Result<Rows, LakeError> {
         let times = from.unwrap_or(Time::MIN).micros()..to.unwrap_or(Time::MAX).micros();
         let folder = self.folder(series);
-        self.with_manifest(series, |manifest| read_parts(&folder, &manifest.parts, &times, columns))
+        self.with_manifest(series, |manifest| self.read_parts(&folder, &manifest.parts, &times, columns))
     }
 
     /// A name for the bars with `from <= open_time < to` that depends on what they say and on nothing else.
@@ -165,7 +186,7 @@ impl Lake {
                 let (sum, count) = match stated {
                     Some(sum) => (sum, part.rows),
                     None => {
-                        let read = read_parts(&folder, std::slice::from_ref(part), &times, Projection::BAR)?.bars;
+                        let read = self.read_parts(&folder, std::slice::from_ref(part), &times, Projection::BAR)?.bars;
                         (Content::of(&read, 0..read.len()), read.len() as u64)
                     }
                 };
@@ -197,26 +218,42 @@ impl Lake {
         }
         read(&manifest)
     }
-}
 
-/// The bars of `parts` that lie in `times`, ascending.
-pub(super) fn read_parts(folder: &Path, parts: &[Part], times: &Range<i64>, columns: Projection) -> Result<Rows, LakeError> {
-    let mut wanted: Vec<&Part> = overlapping(parts, times).collect();
-    wanted.sort_by_key(|part| part.first);
-    let mut rows = room_for(wanted.iter().map(|part| part.rows).sum(), columns);
-    for part in wanted {
-        let path = folder.join(&part.file);
-        let file = open_verified(&path, part)?;
-        parquet::read(file, columns, times, &mut rows).map_err(|error| LakeError::Damaged { path, why: error.to_string() })?;
+    /// The bars of `parts`, which lie below `folder`, that lie in `times`, ascending.
+    pub(super) fn read_parts(
+        &self,
+        folder: &Path,
+        parts: &[Part],
+        times: &Range<i64>,
+        columns: Projection,
+    ) -> Result<Rows, LakeError> {
+        let mut wanted: Vec<&Part> = overlapping(parts, times).collect();
+        wanted.sort_by_key(|part| part.first);
+        let mut rows = room_for(wanted.iter().map(|part| part.rows).sum(), columns);
+        for part in wanted {
+            let path = folder.join(&part.file);
+            let read = match &self.bucket {
+                None => parquet::read(open_verified(&path, part)?, columns, times, &mut rows),
+                Some(bucket) => parquet::read(get_verified(bucket, &path, part)?, columns, times, &mut rows),
+            };
+            read.map_err(|error| LakeError::Damaged { path, why: error.to_string() })?;
+        }
+        if rows.is_ascending() {
+            return Ok(rows);
+        }
+        let merged = merge(&rows, columns);
+        if merged.is_ascending() {
+            return Ok(merged);
+        }
+        Err(LakeError::Damaged { path: folder.join(manifest::FILE), why: "it lists parts that hold the same times".to_owned() })
     }
-    if rows.is_ascending() {
-        return Ok(rows);
+
+    fn named_folders(&self, folder: &Path, prefix: &str) -> Result<Vec<(String, PathBuf)>, LakeError> {
+        let Some(bucket) = &self.bucket else { return named_folders(folder, prefix) };
+        let names = bucket.folders(folder)?;
+        let named = |name: &String| Some((name.strip_prefix(prefix)?.to_owned(), folder.join(name)));
+        Ok(names.iter().filter_map(named).collect())
     }
-    let merged = merge(&rows, columns);
-    if merged.is_ascending() {
-        return Ok(merged);
-    }
-    Err(LakeError::Damaged { path: folder.join(manifest::FILE), why: "it lists parts that hold the same times".to_owned() })
 }
 
 /// The parts that may hold bars of `times`.
@@ -229,19 +266,33 @@ pub(super) fn overlapping<'a>(parts: &'a [Part], times: &Range<i64>) -> impl Ite
 /// again column by column: both times they come from memory, and a buffer for the whole file would cost more than that.
 fn open_verified(path: &Path, part: &Part) -> Result<File, LakeError> {
     let failed = |source| LakeError::Read { path: path.to_owned(), source };
-    let damaged = |why: String| LakeError::Damaged { path: path.to_owned(), why };
     let mut file = File::open(path).map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();
-    if bytes != part.bytes {
-        return Err(damaged(format!("it has {bytes} bytes, the manifest says {}", part.bytes)));
-    }
-    let found = hash_of(&mut file).map_err(failed)?;
-    if found != part.sha256 {
-        let short = |hash: &str| hash.chars().take(12).collect::<String>();
-        return Err(damaged(format!("its SHA-256 begins {}, the manifest says {}", short(&found), short(&part.sha256))));
-    }
+    let hash = if bytes == part.bytes { hash_of(&mut file).map_err(failed)? } else { String::new() };
+    verify(path, part, bytes, &hash)?;
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     Ok(file)
+}
+
+/// The same from a bucket, where it comes into memory whole.
+fn get_verified(bucket: &Bucket, path: &Path, part: &Part) -> Result<Bytes, LakeError> {
+    let absent = || LakeError::Read { path: path.to_owned(), source: ErrorKind::NotFound.into() };
+    let content = bucket.get(path, part.bytes)?.ok_or_else(absent)?.content;
+    verify(path, part, content.len() as u64, &hex(&Sha256::digest(&content)))?;
+    Ok(content)
+}
+
+/// LAKE-3.
+fn verify(path: &Path, part: &Part, bytes: u64, hash: &str) -> Result<(), LakeError> {
+    let damaged = |why: String| Err(LakeError::Damaged { path: path.to_owned(), why });
+    if bytes != part.bytes {
+        return damaged(format!("it has {bytes} bytes, the manifest says {}", part.bytes));
+    }
+    if hash != part.sha256 {
+        let short = |hash: &str| hash.chars().take(12).collect::<String>();
+        return damaged(format!("its SHA-256 begins {}, the manifest says {}", short(hash), short(&part.sha256)));
+    }
+    Ok(())
 }
 
 fn hash_of(file: &mut File) -> std::io::Result<String> {

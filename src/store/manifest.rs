@@ -113,14 +113,26 @@ impl Manifest {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(LakeError::Read { path, source }),
         };
-        let unreadable = |source| LakeError::Manifest { path: path.clone(), source };
+        Self::parse(&path, &content).map(Some)
+    }
+
+    /// # Errors
+    /// When `content`, which was read from `path`, is no manifest or was written by a newer program.
+    pub(super) fn parse(path: &Path, content: &[u8]) -> Result<Self, LakeError> {
+        let unreadable = |source| LakeError::Manifest { path: path.to_owned(), source };
         // Its version first: what a newer program added is no damage.
-        let Head { schema } = serde_json::from_slice(&content).map_err(unreadable)?;
+        let Head { schema } = serde_json::from_slice(content).map_err(unreadable)?;
         if !(SCHEMA_MIN..=SCHEMA).contains(&schema) {
-            return Err(LakeError::Schema { path, found: schema });
+            return Err(LakeError::Schema { path: path.to_owned(), found: schema });
         }
-        let manifest: Self = serde_json::from_slice(&content).map_err(unreadable)?;
-        Ok(Some(Self { schema: SCHEMA, ..manifest }))
+        let manifest: Self = serde_json::from_slice(content).map_err(unreadable)?;
+        Ok(Self { schema: SCHEMA, ..manifest })
+    }
+
+    /// Does the part at this path below the series' folder exist?
+    #[must_use]
+    pub fn lists(&self, file: &str) -> bool {
+        self.parts.iter().any(|part| part.file == file)
     }
 
     /// Ranges in which bars that are not there are not missing: holes that were accepted, and bars that were taken away.

@@ -6,14 +6,17 @@
 //! LAKE-1  A part exists when the manifest lists it; the manifest is replaced whole, after its parts are on the disk.
 //! LAKE-2  Every time occurs once in a series; a bar that is there is changed by a repair only, which keeps what was.
 //! LAKE-3  A part is read only if its bytes have the hash that the manifest states.
-//! LAKE-4  One writer a series, by a lock of the operating system; readers need none.
+//! LAKE-4  One writer a series in a folder, by a lock of the operating system; readers need none.
 //! LAKE-5  The same bars give the same file under the same name, so work done twice leaves one result.
-//! LAKE-6  A glob of `ohlcv` sees the old bars of a series or the new ones, each once, at every moment.
+//! LAKE-6  A glob of `ohlcv` in a folder sees the old bars of a series or the new ones, each once, at every moment.
+//! LAKE-7  In a bucket a manifest is replaced only by a writer who has read the one that is there: nobody loses bars to another.
+//! LAKE-8  In a bucket no object is removed before it was unlisted, and untouched, for a day by the service's own times.
 //! STORE-1 Watermark, snapshot and the rows that explain them are committed together or not at all.
 //! STORE-2 One program at a time works on a profile, by a lock of the operating system.
 //!
 //! Not here: what a bar must satisfy (`stage/ingest`), what files of venues look like (`feed`).
 
+pub mod bucket;
 pub mod disk;
 pub mod export;
 mod fingerprint;
@@ -33,6 +36,7 @@ mod writer;
 
 use std::path::PathBuf;
 
+pub use bucket::Bucket;
 pub use fingerprint::Content;
 pub use lake::{Lake, SeriesInfo};
 pub use manifest::{Import, Manifest, Part};
@@ -41,7 +45,7 @@ pub use quarantine::RefusedRow;
 pub use rewrite::{Compacted, Replaced};
 pub use writer::{Appended, Staged, Writer};
 
-use crate::domain::Series;
+use crate::domain::{Series, Span};
 
 /// The lake cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +70,25 @@ pub enum LakeError {
     OutputThere(PathBuf),
     #[error("bars to append are not ascending by time")]
     NotAscending,
+    #[error("failed to {doing} {}", path.display())]
+    Bucket { doing: &'static str, path: PathBuf, source: bucket::Trouble },
+    #[error("another program wrote {series} at the same time")]
+    Overtaken { series: Series },
+    #[error("writing {series} took longer than {max}, so that its parts may have been swept up")]
+    TooSlow { series: Series, max: Span },
 }
 
 impl LakeError {
+    /// May it be gone in a moment? Another program writes the series, or a service is not there just now.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Locked { .. } | Self::Overtaken { .. } => true,
+            Self::Bucket { source, .. } => source.passes(),
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -91,6 +111,9 @@ impl LakeError {
             Self::Locked { .. } => Some("wait for it to finish, then run the same command again".to_owned()),
             Self::OutputThere(_) => Some("name another file with --out, or pass --replace".to_owned()),
             Self::NotAscending => None,
+            Self::Bucket { source, .. } => Some(source.hint().to_owned()),
+            Self::Overtaken { .. } => Some("run the same command again; what the other wrote is kept".to_owned()),
+            Self::TooSlow { .. } => Some("nothing of this was taken; take in fewer bars at once".to_owned()),
         }
     }
 }

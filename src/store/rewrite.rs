@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::fingerprint::Content;
-use super::lake::{overlapping, read_parts};
+use super::lake::overlapping;
 use super::manifest::{Manifest, Part};
 use super::notes::{self, Accepted, Disputed, NOTES_MAX, Repair, Retired};
 use super::{LakeError, Writer};
@@ -132,7 +132,7 @@ impl Writer<'_> {
         self.begin()?;
         let mut written = 0;
         for window in &plan.windows {
-            let rows = read_parts(self.place(), &plan.parts, window, Projection::ALL)?;
+            let rows = self.read_of(&plan.parts, window, Projection::ALL)?;
             if !rows.is_empty() {
                 self.add_part(&rows, 0..rows.len())?;
             }
@@ -160,7 +160,7 @@ impl Writer<'_> {
         let parts: Vec<Part> = overlapping(&self.next.parts, &old).cloned().collect();
         for part in parts {
             let one = std::slice::from_ref(&part);
-            let rows = read_parts(self.place(), one, &EVER, Projection::ALL)?;
+            let rows = self.read_of(one, &EVER, Projection::ALL)?;
             let kept = rows.bars.lower_bound(before);
             gone = gone.and(Content::of(&rows.bars, 0..kept));
             rows_gone += kept as u64;
@@ -189,7 +189,7 @@ impl Writer<'_> {
         let mut done = Replaced::default();
         let parts: Vec<Part> = overlapping(&self.next.parts, &(first..last + 1)).cloned().collect();
         for part in parts {
-            let there = read_parts(self.place(), std::slice::from_ref(&part), &EVER, Projection::ALL)?;
+            let there = self.read_of(std::slice::from_ref(&part), &EVER, Projection::ALL)?;
             let pairs = pairs(&there, rows);
             let (same, wrong): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(at, new)| there.same_values(*at, rows, *new));
             done.same += same.len() as u64;

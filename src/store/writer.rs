@@ -6,9 +6,12 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::disk::TEMPORARY;
+use sha2::{Digest, Sha256};
+
+use super::bucket::Claim;
+use super::disk::{Published, TEMPORARY, hex};
 use super::fingerprint::Content;
-use super::lake::{Lake, overlapping, read_parts};
+use super::lake::{Lake, overlapping};
 use super::lock::Lock;
 use super::manifest::{self, Import, Manifest, Part};
 use super::{LakeError, parquet, shadow};
@@ -51,7 +54,16 @@ pub struct Writer<'a> {
     manifest: Manifest,
     /// As it will be.
     pub(super) next: Manifest,
-    _lock: Lock,
+    right: Right,
+}
+
+/// What makes a writer the one whose manifest counts.
+#[derive(Debug)]
+enum Right {
+    /// No other begins while it is held.
+    Lock(#[expect(dead_code, reason = "held for what its end does")] Lock),
+    /// Others may begin, and the first to commit is right.
+    Claim(Claim),
 }
 
 /// Where parts come and go until they count.
@@ -61,7 +73,7 @@ enum Work {
     None,
     /// In the shadow, which has every other file too.
     Shadow,
-    /// In the series itself, where the file system knows no second names.
+    /// In the series itself: in a bucket, and where the file system knows no second names.
     InPlace,
 }
 
@@ -72,19 +84,9 @@ impl Lake {
     /// [`LakeError::Locked`] when another program writes this series; else when the folder cannot be read or written.
     pub fn writer(&self, series: &Series) -> Result<Writer<'_>, LakeError> {
         let folder = self.folder(series);
-        let cannot_write = |path: &PathBuf| {
-            let path = path.clone();
-            move |source| LakeError::Write { path, source }
-        };
-        self.disk.create_folder(&folder).map_err(cannot_write(&folder))?;
-        let lock = folder.join(LOCK);
-        let held = Lock::take(&lock).map_err(|error| match error {
-            TryLockError::WouldBlock => LakeError::Locked { series: series.clone(), lock },
-            TryLockError::Error(source) => LakeError::Write { path: lock, source },
-        })?;
-        let manifest = match Manifest::load(&folder)? {
-            Some(manifest) => manifest,
-            None => self.begin(&folder)?,
+        let (right, manifest) = match &self.bucket {
+            None => self.lock(series, &folder)?,
+            Some(bucket) => Claim::take(bucket, &folder).map(|(claim, manifest)| (Right::Claim(claim), manifest))?,
         };
         let writer = Writer {
             lake: self,
@@ -94,10 +96,25 @@ impl Lake {
             work: Work::None,
             next: manifest.clone(),
             manifest,
-            _lock: held,
+            right,
         };
         writer.sweep()?;
         Ok(writer)
+    }
+
+    fn lock(&self, series: &Series, folder: &Path) -> Result<(Right, Manifest), LakeError> {
+        let cannot_write = |source| LakeError::Write { path: folder.to_owned(), source };
+        self.disk.create_folder(folder).map_err(cannot_write)?;
+        let lock = folder.join(LOCK);
+        let held = Lock::take(&lock).map_err(|error| match error {
+            TryLockError::WouldBlock => LakeError::Locked { series: series.clone(), lock },
+            TryLockError::Error(source) => LakeError::Write { path: lock, source },
+        })?;
+        let manifest = match Manifest::load(folder)? {
+            Some(manifest) => manifest,
+            None => self.begin(folder)?,
+        };
+        Ok((Right::Lock(held), manifest))
     }
 
     /// Writes the first manifest of a series. From then on parts without one mean that it was lost, and are left alone.
@@ -195,6 +212,9 @@ impl Writer<'_> {
         if self.next == self.manifest {
             return Ok(());
         }
+        if let Right::Claim(claim) = &self.right {
+            return claim.commit(&self.series, &self.folder, &self.manifest, &self.next);
+        }
         if self.work == Work::Shadow {
             self.sweep_in(&self.shadow, &self.next)?;
             self.put_manifest(&self.shadow)?;
@@ -224,6 +244,9 @@ impl Writer<'_> {
 
     /// From here on parts come and go.
     pub(super) fn begin(&mut self) -> Result<(), LakeError> {
+        if matches!(self.right, Right::Claim(_)) {
+            self.work = Work::InPlace;
+        }
         if self.work == Work::None {
             let cast = shadow::cast(&self.lake.disk, &self.folder, &self.shadow);
             let has_shadow = cast.map_err(|source| LakeError::Write { path: self.shadow.clone(), source })?;
@@ -239,7 +262,12 @@ impl Writer<'_> {
 
     /// The bars that will be.
     pub(super) fn read(&self, times: &Range<i64>, columns: Projection) -> Result<Rows, LakeError> {
-        read_parts(self.place(), &self.next.parts, times, columns)
+        self.read_of(&self.next.parts, times, columns)
+    }
+
+    /// The bars of these parts.
+    pub(super) fn read_of(&self, parts: &[Part], times: &Range<i64>, columns: Projection) -> Result<Rows, LakeError> {
+        self.lake.read_parts(self.place(), parts, times, columns)
     }
 
     /// Takes a part away. In the shadow it goes at once; in the series it stays until the manifest lists it no more.
@@ -272,7 +300,7 @@ impl Writer<'_> {
     /// The bars of a small part and new ones, in order.
     fn merge(&self, small: &Part, rows: &Rows, range: Range<usize>) -> Result<Rows, LakeError> {
         let small = std::slice::from_ref(small);
-        let mut all = read_parts(self.place(), small, &(i64::MIN..i64::MAX), Projection::ALL)?;
+        let mut all = self.read_of(small, &(i64::MIN..i64::MAX), Projection::ALL)?;
         let order: Vec<u32> = range.map(|at| at as u32).collect();
         all.append(&mut rows.take(&order));
         if all.is_ascending() {
@@ -288,12 +316,10 @@ impl Writer<'_> {
         let (first, last) = (rows.bars.time(range.start), rows.bars.time(range.end - 1));
         let folder = format!("year={}", first.year());
         let path = self.place().join(&folder);
-        let failed = |source| LakeError::Write { path: path.clone(), source };
-        let mut draft = self.lake.disk.draft(&path).map_err(failed)?;
-        if let Err(error) = parquet::write(&mut draft, rows, range.clone()) {
-            return Err(failed(draft.take_failure().unwrap_or_else(|| std::io::Error::other(error))));
-        }
-        let published = draft.publish(|sha256| part_name(first, sha256)).map_err(failed)?;
+        let published = match &mut self.right {
+            Right::Lock(_) => self.write_file(&path, rows, range.clone())?,
+            Right::Claim(claim) => put_object(claim, &path, rows, range.clone())?,
+        };
         self.next.parts.push(Part {
             file: format!("{folder}/{}", published.name),
             rows: range.len() as u64,
@@ -306,9 +332,23 @@ impl Writer<'_> {
         Ok(())
     }
 
+    fn write_file(&self, folder: &Path, rows: &Rows, range: Range<usize>) -> Result<Published, LakeError> {
+        let failed = |source| LakeError::Write { path: folder.to_owned(), source };
+        let first = rows.bars.time(range.start);
+        let mut draft = self.lake.disk.draft(folder).map_err(failed)?;
+        if let Err(error) = parquet::write(&mut draft, rows, range) {
+            return Err(failed(draft.take_failure().unwrap_or_else(|| std::io::Error::other(error))));
+        }
+        draft.publish(|sha256| part_name(first, sha256)).map_err(failed)
+    }
+
     /// Removes files that the manifest does not list: drafts, the shadow, and parts of a writer that died before its manifest or after
     /// it. The manifest is the one on the disk at this moment, not the one remembered: a commit may have failed after it counted.
     fn sweep(&self) -> Result<(), LakeError> {
+        if matches!(self.right, Right::Claim(_)) {
+            // What lies about there may be another's: only what is old goes, when a writer begins.
+            return Ok(());
+        }
         let gone = self.lake.disk.remove_folder(&self.shadow);
         gone.map_err(|source| LakeError::Write { path: self.shadow.clone(), source })?;
         match Manifest::load(&self.folder)? {
@@ -370,6 +410,19 @@ fn compare(rows: &Rows, there: &Rows) -> (Staged, Vec<u32>) {
 fn part_name(first: Time, sha256: &str) -> String {
     let first: String = first.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
     format!("part-{first}-{}.parquet", &sha256[..16])
+}
+
+/// Encodes a part in memory, whose content must be known before its name.
+fn put_object(claim: &mut Claim, folder: &Path, rows: &Rows, range: Range<usize>) -> Result<Published, LakeError> {
+    let first = rows.bars.time(range.start);
+    let cannot_write = |error| LakeError::Write { path: folder.to_owned(), source: std::io::Error::other(error) };
+    let content = parquet::write(Vec::new(), rows, range).map_err(cannot_write)?;
+    let (sha256, bytes) = (hex(&Sha256::digest(&content)), content.len() as u64);
+    let name = claim.put_part(folder, content, |nth| match nth {
+        0 => part_name(first, &sha256),
+        nth => part_name(first, &sha256).replace(".parquet", &format!("-{nth}.parquet")),
+    })?;
+    Ok(Published { name, sha256, bytes })
 }
 
 fn names(folder: &Path) -> Result<Vec<String>, LakeError> {

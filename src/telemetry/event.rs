@@ -1,7 +1,7 @@
 //! What is said aloud: one log line an event, with a constant message and the particulars as fields.
 
 use super::record::Notice;
-use crate::domain::{Symbol, SymbolIndex};
+use crate::domain::{Symbol, SymbolIndex, Time};
 
 /// A receiver took an alert.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,50 @@ impl VenueWaits<'_> {
             tracing::info!(what = self.what, secs = self.secs, why = self.why, "request waits");
         } else {
             tracing::warn!(what = self.what, secs = self.secs, why = self.why, "request waits");
+        }
+    }
+}
+
+/// A connection to a venue's streams is over; another is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamEnded<'a> {
+    pub why: &'a str,
+}
+
+impl StreamEnded<'_> {
+    pub fn emit(&self) {
+        tracing::warn!(why = self.why, "stream ended");
+    }
+}
+
+/// Bars that a stream did not bring could not be had now, or could not be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamJobFailed<'a> {
+    pub symbol: &'a Symbol,
+    pub why: &'a str,
+}
+
+impl StreamJobFailed<'_> {
+    pub fn emit(&self) {
+        tracing::warn!(symbol = %self.symbol, why = self.why, "bars not kept yet");
+    }
+}
+
+/// No bar of a symbol has come for long, or one came again.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedStale<'a> {
+    pub symbol: &'a Symbol,
+    /// Open time of the first bar that lacks.
+    pub lacks: Time,
+    pub is_over: bool,
+}
+
+impl FeedStale<'_> {
+    pub fn emit(&self) {
+        if self.is_over {
+            tracing::warn!(symbol = %self.symbol, "feed goes on");
+        } else {
+            tracing::warn!(symbol = %self.symbol, lacks = %self.lacks, "feed is stale");
         }
     }
 }

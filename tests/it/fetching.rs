@@ -193,14 +193,21 @@ fn an_archive_download_killed_at_random_moments_ends_the_same() {
     }
 }
 
+/// A single run takes from the streams' source what the REST API has.
 #[test]
 fn a_run_takes_in_what_has_closed_at_the_venue() {
+    for (source, key) in [("binance", "base_url"), ("binance-ws", "stream_url")] {
+        run_from(source, key);
+    }
+}
+
+fn run_from(source: &str, key: &str) {
     let (venue, project) = (venue(), Project::new());
     let path = project.path().join("pipelines/busy.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let cut = text.find("[stage.ingest.contract]").unwrap();
     let ingest = format!(
-        "[pipeline]\nsummary = \"hours of the venue\"\n[stage.ingest]\nkind = \"ingest\"\nsource = \"binance\"\nbase_url = \"{}\"\nhistory = \"20d\"\nsymbols = [\"BTC/USDT\", \"ETH/USDT\"]\ninterval = \"1h\"\n",
+        "[pipeline]\nsummary = \"hours of the venue\"\n[stage.ingest]\nkind = \"ingest\"\nsource = \"{source}\"\nbase_url = \"{}\"\nhistory = \"20d\"\nsymbols = [\"BTC/USDT\", \"ETH/USDT\"]\ninterval = \"1h\"\n",
         venue.url()
     );
     std::fs::write(&path, format!("{ingest}{}", &text[cut..])).unwrap();
@@ -210,8 +217,10 @@ fn a_run_takes_in_what_has_closed_at_the_venue() {
     assert_eq!(venue.calls("klines"), 2);
     assert!(project.run(AT).contains("nothing new"));
     assert_eq!(venue.calls("klines"), 0);
-    let wrong = std::fs::read_to_string(&path).unwrap().replace(&venue.url(), "https://example.org");
+    let wrong = std::fs::read_to_string(&path).unwrap().replace("history", &format!("{key} = \"https://example.org\"\nhistory"));
+    let wrong = if key == "base_url" { wrong.replacen(&format!("base_url = \"{}\"\n", venue.url()), "", 1) } else { wrong };
     std::fs::write(&path, wrong).unwrap();
     let (_, err) = project.expect(3, &["run", "-p", "busy", "--at", AT]);
-    assert!(err.contains("base-url") && err.contains("https://data-api.binance.vision"), "{err}");
+    let allowed = if key == "base_url" { "https://data-api.binance.vision" } else { "wss://data-stream.binance.vision" };
+    assert!(err.contains("base-url") && err.contains(allowed), "{err}");
 }

@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use sha2::{Digest, Sha256};
-use tidegate::domain::{Interval, Span, Time};
+use tidegate::domain::{Interval, Time};
 use tidegate::store::disk::hex;
 
 use super::wire::{End, Reply};
-use super::{Act, Book, kline};
+use super::{Act, Book};
 
 /// Spot files have microseconds from here on.
 const MICROS_FROM: &str = "2025-01-01";
@@ -60,7 +60,7 @@ impl Book {
         let mut open = start;
         while open.to_string().starts_with(date) {
             if !self.holes.contains(&open.micros()) {
-                text.push_str(&line(symbol, hour.span(), open));
+                text.push_str(&line(&self.kline(symbol, hour.span(), open), open));
             }
             open = open + hour.span();
         }
@@ -75,8 +75,8 @@ pub fn path_of(symbol: &str, date: &str) -> (String, String) {
     (format!("/data/spot/{kind}/klines/{symbol}/1h/{name}"), name)
 }
 
-fn line(symbol: &str, span: Span, open: Time) -> String {
-    let row: Vec<serde_json::Value> = serde_json::from_str(&kline(symbol, span, open)).unwrap();
+fn line(kline: &str, open: Time) -> String {
+    let row: Vec<serde_json::Value> = serde_json::from_str(kline).unwrap();
     let is_micros = open >= MICROS_FROM.parse::<Time>().unwrap();
     let fields = row.iter().enumerate().map(|(at, value)| match (at, value.as_i64()) {
         (0, Some(millis)) if is_micros => (millis * 1000).to_string(),

@@ -5,6 +5,7 @@
 
 mod archive;
 mod script;
+pub mod stream;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,6 +61,10 @@ pub struct Book {
     pub listed: BTreeMap<String, Time>,
     /// Bars that the venue does not have, by open time in microseconds.
     pub holes: BTreeSet<i64>,
+    /// Bars about which the venue says today something else than the formula.
+    pub changed: BTreeSet<i64>,
+    /// Symbols that are not traded, with the status they have.
+    pub stopped: BTreeMap<String, &'static str>,
     /// The weight it allows in a minute.
     pub weight_limit: u32,
     /// What comes instead of an honest page, call by call.
@@ -116,6 +121,8 @@ impl Venue {
             offset: Span::from_micros(0),
             listed: ["BTCUSDT", "ETHUSDT"].map(|symbol| (symbol.to_owned(), since)).into(),
             holes: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            stopped: BTreeMap::new(),
             weight_limit: 6000,
             script: VecDeque::new(),
             files: BTreeMap::new(),
@@ -204,10 +211,7 @@ impl Book {
         }
         let mut reply = match request.path() {
             "/api/v3/time" => Reply::ok(format!("{{\"serverTime\":{}}}", self.now().millis())),
-            "/api/v3/exchangeInfo" => Reply::ok(format!(
-                "{{\"rateLimits\":[{{\"rateLimitType\":\"REQUEST_WEIGHT\",\"interval\":\"MINUTE\",\"intervalNum\":1,\"limit\":{}}}]}}",
-                self.weight_limit
-            )),
+            "/api/v3/exchangeInfo" => self.rules(request),
             "/api/v3/klines" => self.klines(request),
             path => self.file(path),
         };
@@ -218,6 +222,24 @@ impl Book {
             (self.closed_since, self.closed_until) = (Some(self.now()), Some(self.now() + Span::from_secs(secs)));
         }
         reply
+    }
+
+    fn rules(&self, request: &Request) -> Reply {
+        let symbol = request.query("symbol").unwrap_or_default();
+        if !self.listed.contains_key(symbol) {
+            return Reply::status(400, "{\"code\":-1121,\"msg\":\"Invalid symbol.\"}");
+        }
+        let status = self.stopped.get(symbol).copied().unwrap_or("TRADING");
+        Reply::ok(format!(
+            "{{\"rateLimits\":[{{\"rateLimitType\":\"REQUEST_WEIGHT\",\"interval\":\"MINUTE\",\"intervalNum\":1,\"limit\":{}}}],\"symbols\":[{{\"symbol\":\"{symbol}\",\"status\":\"{status}\"}}]}}",
+            self.weight_limit
+        ))
+    }
+
+    /// A bar as this venue has it today.
+    fn kline(&self, symbol: &str, interval: Span, open: Time) -> String {
+        let row = kline(symbol, interval, open);
+        if self.changed.contains(&open.micros()) { row.replacen(".50000000", ".75000000", 1) } else { row }
     }
 
     /// The next program has another address: what the last one used up is none of its business.

@@ -2,8 +2,8 @@
 
 use tidegate::domain::{Interval, Span, Time};
 
+use super::Book;
 use super::wire::{End, Reply, Request};
-use super::{Book, kline};
 
 /// What comes instead of an honest page.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +83,6 @@ impl Book {
         let last = until.micros().min(first.saturating_add(span.micros() * 100_000));
         let opens = (0..).map(|nth| first + nth * span.micros()).take_while(|open| *open <= last);
         let there = opens.filter(|open| !self.holes.contains(open)).take(rows_max);
-        there.map(|open| kline(symbol, span, Time::from_micros(open))).collect()
+        there.map(|open| self.kline(symbol, span, Time::from_micros(open))).collect()
     }
 }

@@ -90,7 +90,7 @@ impl FetchArgs {
         progress: &mut dyn FnMut(&str, u64),
     ) -> Result<Vec<Fetched>, IngestError> {
         let mut client = match self.source {
-            From::Binance => Some(RestClient::open(http, intake.lake.root()).map_err(FeedError::from)?),
+            From::Binance => Some(RestClient::open(http, intake.lake.local()).map_err(FeedError::from)?),
             From::BinanceArchive => None,
         };
         let mut done = Vec::new();
@@ -103,7 +103,10 @@ impl FetchArgs {
                 None => intake.fetch_files(http, &series, range.clone(), &mut seen)?,
             };
             before += sources.iter().map(|source| source.quality.rows).sum::<u64>();
-            let verdict = intake.verdict(&series, range.clone())?;
+            let mut verdict = intake.verdict(&series, range.clone())?;
+            if let Some(client) = &mut client {
+                verdict.breaches.extend(intake.not_trading(client, &series, range)?);
+            }
             done.push(Fetched { series, sources, absent, verdict });
         }
         Ok(done)
@@ -152,6 +155,7 @@ impl Fetched {
             "added": self.added(),
             "refused": self.refused(),
             "missing_bars": self.verdict.missing_bars,
+            "breaches": self.verdict.breaches.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "absent_files": self.absent,
             "sources": self.sources,
         })

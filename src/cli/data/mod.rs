@@ -5,6 +5,7 @@ mod check;
 mod compact;
 mod export;
 mod fetch;
+mod follow;
 mod import;
 mod list;
 mod named;
@@ -40,6 +41,8 @@ enum DataVerb {
     Import(import::ImportArgs),
     /// Fetch bars from binance or its archive. Goes on where an earlier fetch ended.
     Fetch(fetch::FetchArgs),
+    /// Follow binance's streams: bars into the lake as they close, what was missed filled by asking.
+    Follow(follow::FollowArgs),
     /// Say how whole and sound bars are. Ends with 4 if bars are missing or faulty.
     Check(check::CheckArgs),
     /// Ask again for bars that are missing or in doubt, and replace those that are wrong. What was there is kept.
@@ -62,7 +65,8 @@ enum DataVerb {
 /// Where the lake is.
 #[derive(Debug, Args)]
 pub struct LakeArgs {
-    /// The lake's folder [default: data/lake below --root].
+    /// The lake: a folder, or s3://bucket/prefix with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    /// [default: data/lake below --root].
     #[arg(long, value_name = "DIR")]
     lake: Option<PathBuf>,
 }
@@ -89,6 +93,7 @@ pub fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.verb {
         DataVerb::Import(args) => import::run(args, context),
         DataVerb::Fetch(args) => fetch::run(args, context),
+        DataVerb::Follow(args) => follow::run(args, context),
         DataVerb::Check(args) => check::run(args, context),
         DataVerb::Repair(args) => repair::run(args, context),
         DataVerb::Accept(args) => accept::run(args, context),
@@ -112,7 +117,7 @@ impl SeriesArgs {
 impl LakeArgs {
     fn open(&self, context: &Context) -> Result<Lake, Failure> {
         let root = self.lake.clone().unwrap_or_else(|| context.root.join("data").join("lake"));
-        Lake::open(root).map_err(|error| failed(error.into()))
+        crate::cli::lake::named(&root, context)
     }
 }
 

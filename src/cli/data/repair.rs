@@ -130,7 +130,7 @@ impl RepairArgs {
         if self.archive {
             return intake.repair_files(http, series, range, progress);
         }
-        let mut client = RestClient::open(http, intake.lake.root()).map_err(FeedError::from)?;
+        let mut client = RestClient::open(http, intake.lake.local()).map_err(FeedError::from)?;
         intake.repair(&mut client, series, range, self.verify, progress)
     }
 }

@@ -7,6 +7,8 @@ use super::BinanceError;
 pub enum Service {
     Market,
     Archive,
+    /// Bars as they close, over WebSocket.
+    Stream,
 }
 
 /// The first is the default: it serves public data only and takes no key. Hosts of the testnet are left out, whose prices would
@@ -21,7 +23,10 @@ const MARKET: [&str; 7] = [
     "https://api4.binance.com",
 ];
 const ARCHIVE: [&str; 1] = ["https://data.binance.vision"];
+/// The first serves public data only.
+const STREAM: [&str; 3] = ["wss://data-stream.binance.vision", "wss://stream.binance.com:9443", "wss://stream.binance.com:443"];
 const LOOPBACK: [&str; 3] = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+const LOOPBACK_STREAM: [&str; 3] = ["ws://127.0.0.1", "ws://localhost", "ws://[::1]"];
 
 impl Service {
     #[must_use]
@@ -29,6 +34,14 @@ impl Service {
         match self {
             Self::Market => &MARKET,
             Self::Archive => &ARCHIVE,
+            Self::Stream => &STREAM,
+        }
+    }
+
+    const fn loopback(self) -> &'static [&'static str] {
+        match self {
+            Self::Market | Self::Archive => &LOOPBACK,
+            Self::Stream => &LOOPBACK_STREAM,
         }
     }
 }
@@ -45,7 +58,7 @@ impl Address {
     /// When `text` is neither on the list nor loopback.
     pub fn new(service: Service, text: &str) -> Result<Self, BinanceError> {
         let bare = text.strip_suffix('/').unwrap_or(text);
-        let is_loopback = is_loopback(bare);
+        let is_loopback = is_below(service.loopback(), bare);
         if is_loopback || service.hosts().contains(&bare) {
             return Ok(Self { text: bare.to_owned(), is_loopback });
         }
@@ -74,8 +87,12 @@ impl Address {
 /// no host.
 #[must_use]
 pub fn is_loopback(text: &str) -> bool {
+    is_below(&LOOPBACK, text)
+}
+
+fn is_below(hosts: &[&str], text: &str) -> bool {
     let is_port = |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
-    LOOPBACK.iter().any(|host| text.strip_prefix(host).is_some_and(|rest| rest.is_empty() || is_port(rest)))
+    hosts.iter().any(|host| text.strip_prefix(host).is_some_and(|rest| rest.is_empty() || is_port(rest)))
 }
 
 #[cfg(test)]
@@ -102,5 +119,13 @@ mod tests {
             assert!(Address::new(Service::Market, wrong).is_err(), "{wrong}");
         }
         assert!(Address::new(Service::Archive, "https://data.binance.vision").is_ok());
+        for good in ["wss://stream.binance.com:9443", "wss://data-stream.binance.vision/", "ws://127.0.0.1:9", "ws://[::1]:1"] {
+            assert!(Address::new(Service::Stream, good).is_ok(), "{good}");
+        }
+        for wrong in
+            ["ws://stream.binance.com:9443", "wss://stream.binance.com.evil.example", "http://127.0.0.1:9", "wss://127.0.0.1"]
+        {
+            assert!(Address::new(Service::Stream, wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -61,6 +61,12 @@ impl Reach {
         Self { pause: Some(pause), ..self }
     }
 
+    /// The same with another flag that says whether to stop.
+    #[must_use]
+    pub fn with_stop(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
+    }
+
     /// The same where one exchange may take no longer than this.
     #[must_use]
     pub fn with_exchange_max(self, exchange_max: Duration) -> Self {

@@ -1,7 +1,8 @@
 //! Binance as a source of bars: its REST API and its archive of files.
 //!
-//! Enter at [`Http::open`] and [`RestClient::open`], then [`RestKlines`] or [`archive::Archive`]. Everything that decides is a plain
-//! function of an answer and a time; [`Wire`] is the one edge, and tests put a venue of their own behind it.
+//! Enter at [`Http::open`] and [`RestClient::open`], then [`RestKlines`] or [`archive::Archive`]; at [`stream`] for bars as they
+//! close. Everything that decides is a plain function of an answer and a time; [`Wire`] is the one edge, and tests put a venue of
+//! their own behind it.
 //!
 //! BINANCE-1  No request leaves while the venue has asked for none, whichever process it asked.
 //! BINANCE-2  Our requests use at most half of the weight the venue allows in a minute.
@@ -20,6 +21,8 @@ mod http;
 mod klines;
 mod page;
 mod rejected;
+mod status;
+pub mod stream;
 
 pub use address::{Address, Service, is_loopback};
 pub use answer::Answer;
@@ -27,3 +30,5 @@ pub use client::{RestClient, Wire};
 pub use error::BinanceError;
 pub use http::{Http, Reach};
 pub use klines::{PAGE_BARS_MAX, RestKlines};
+pub use page::Row;
+pub use status::TRADING;

@@ -96,7 +96,7 @@ impl Page {
 }
 
 impl Row {
-    fn read(fields: &Value, place: usize, interval: Interval) -> Result<Self, Complaint> {
+    pub(super) fn read(fields: &Value, place: usize, interval: Interval) -> Result<Self, Complaint> {
         let Value::Array(fields) = fields else { return complaint(format!("row {place} is no row")) };
         // More fields than we know may come; fewer are a row cut short.
         if fields.len() < FIELDS {

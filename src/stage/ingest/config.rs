@@ -24,6 +24,8 @@ pub enum Source {
     Synthetic(Synthetic),
     /// The venue's REST API.
     Binance(Remote),
+    /// The venue's streams, for a runner that stays; a single run asks the REST API, which has all that has closed.
+    BinanceWs { rest: Remote, stream: Address },
     /// The venue's archive of daily and monthly files.
     BinanceArchive(Remote),
 }

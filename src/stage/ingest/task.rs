@@ -1,9 +1,12 @@
 //! The edge of ingest: moves rows from feeds through the checks into the lake.
 
+mod again;
+pub mod follow;
 mod holes;
 mod inspect;
 mod repair;
 mod resample;
+mod status;
 mod trades;
 
 use std::ops::Range;
@@ -11,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
+use again::despite_others;
 pub use inspect::{Inspected, Tally};
 pub use repair::{Fixed, RepairReport};
 pub use resample::ResampleReport;
@@ -25,7 +29,7 @@ use super::resample::NotMultiple;
 use super::settle::Settler;
 pub use super::taken::SourceReport;
 use super::taken::{Taken, report_of};
-use super::verdict::Verdict;
+use super::verdict::{Breach, Verdict};
 use crate::domain::{Projection, Series, SeriesError, Span, Symbol, Time};
 use crate::feed::binance::archive::{self, Archive};
 use crate::feed::binance::{Http, PAGE_BARS_MAX, Reach, RestClient, RestKlines};
@@ -135,7 +139,7 @@ pub fn series_of(config: &IngestConfig, root: &Path) -> Result<Vec<Series>, Inge
     let venue = match &config.source {
         Source::File { path } => sample::venue_of(&root.join(path))?.unwrap_or_else(|| FILE_VENUE.to_owned()),
         Source::Synthetic(_) => SYNTHETIC_VENUE.to_owned(),
-        Source::Binance(_) | Source::BinanceArchive(_) => FILE_VENUE.to_owned(),
+        Source::Binance(_) | Source::BinanceWs { .. } | Source::BinanceArchive(_) => FILE_VENUE.to_owned(),
     };
     config.symbols.iter().map(|symbol| Ok(Series::new(&venue, symbol.clone(), config.interval)?)).collect()
 }
@@ -157,6 +161,7 @@ pub fn ingest(
     let intake = Intake::new(lake, &config.contract, reach.now());
     let all = series_of(config, root)?;
     let (mut taken, mut absent): (Vec<Vec<SourceReport>>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
+    let mut stopped: Vec<Option<Breach>> = Vec::new();
     match &config.source {
         Source::File { path } => {
             for series in &all {
@@ -168,12 +173,13 @@ pub fn ingest(
                 taken.push(intake.synthetic(series, *synthetic, progress)?.into_iter().collect());
             }
         }
-        Source::Binance(remote) => {
+        Source::Binance(remote) | Source::BinanceWs { rest: remote, .. } => {
             let http = Http::open(&remote.address, reach).map_err(FeedError::from)?;
-            let mut client = RestClient::open(&http, lake.root()).map_err(FeedError::from)?;
+            let mut client = RestClient::open(&http, lake.local()).map_err(FeedError::from)?;
             for series in &all {
                 let wanted = intake.due(series, remote, watermark)?;
-                taken.push(intake.fetch(&mut client, series, wanted, progress)?);
+                taken.push(intake.fetch(&mut client, series, wanted.clone(), progress)?);
+                stopped.push(intake.not_trading(&mut client, series, &wanted)?);
             }
         }
         Source::BinanceArchive(remote) => {
@@ -189,7 +195,9 @@ pub fn ingest(
     let mut reports = Vec::new();
     for (at, (series, sources)) in all.into_iter().zip(taken).enumerate() {
         let absent_files = absent.get_mut(at).map(std::mem::take).unwrap_or_default();
-        reports.push(SeriesReport { absent_files, ..intake.judge(series, sources, watermark)? });
+        let mut report = SeriesReport { absent_files, ..intake.judge(series, sources, watermark)? };
+        report.verdict.breaches.extend(stopped.get_mut(at).and_then(Option::take));
+        reports.push(report);
     }
     Ok(Ingested { series: reports })
 }
@@ -251,12 +259,14 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// When it cannot be klines of the series, or the lake cannot be written; the lake is then as before.
     pub fn import(&self, series: &Series, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<SourceReport, IngestError> {
-        let stamp = Stamp::of(path)?;
-        if let Some(report) = self.unchanged(series, path, stamp)? {
-            return Ok(report);
-        }
-        let source = feed::open(path, Expected::at(series.interval(), self.now))?;
-        self.take_in(series, source, Origin::File(path, stamp), progress)
+        despite_others(|| {
+            let stamp = Stamp::of(path)?;
+            if let Some(report) = self.unchanged(series, path, stamp)? {
+                return Ok(report);
+            }
+            let source = feed::open(path, Expected::at(series.interval(), self.now))?;
+            self.take_in(series, source, Origin::File(path, stamp), progress)
+        })
     }
 
     /// What a run may need of a series: from the watermark on, else from where the lake begins, else as far back as the first run goes.
@@ -283,9 +293,11 @@ impl<'a> Intake<'a> {
         client.prepare_for(bars.unsigned_abs() / PAGE_BARS_MAX as u64).map_err(FeedError::from)?;
         let (mut reports, mut done) = (Vec::new(), 0);
         for leg in legs {
-            let source = RestKlines::new(client, series.symbol(), series.interval(), leg.start, leg.end);
             let mut seen = |rows: u64| progress(done + rows);
-            let report = self.take_in(series, Box::new(source), Origin::Made("binance"), &mut seen)?;
+            let report = despite_others(|| {
+                let source = RestKlines::new(client, series.symbol(), series.interval(), leg.start, leg.end);
+                self.take_in(series, Box::new(source), Origin::Made("binance"), &mut seen)
+            })?;
             done += report.quality.rows;
             reports.push(report);
         }
@@ -310,7 +322,7 @@ impl<'a> Intake<'a> {
         let taken = |name: &str| manifest.imports.iter().any(|import| Path::new(&import.source).ends_with(name));
         files.retain(|file| !taken(&file.zip_name()));
         let has_begun = manifest.first().is_some_and(|first| first < wanted.start);
-        let opened = Archive::open(http, self.lake.root(), series.symbol(), series.interval(), files, has_begun);
+        let opened = Archive::open(http, self.lake.local(), series.symbol(), series.interval(), files, has_begun);
         let mut archive = opened.map_err(FeedError::from)?;
         let (mut reports, mut done) = (Vec::new(), 0);
         while let Some(path) = archive.next_file().map_err(FeedError::from)? {
@@ -338,9 +350,11 @@ impl<'a> Intake<'a> {
         if skip >= bars {
             return Ok(None);
         }
-        let mut source = SyntheticFeed::new(synthetic.seed, series.symbol(), series.interval(), synthetic.start, bars);
-        source.skip(skip);
-        self.take_in(series, Box::new(source), Origin::Made("synthetic"), progress).map(Some)
+        despite_others(|| {
+            let mut source = SyntheticFeed::new(synthetic.seed, series.symbol(), series.interval(), synthetic.start, bars);
+            source.skip(skip);
+            self.take_in(series, Box::new(source), Origin::Made("synthetic"), progress).map(Some)
+        })
     }
 
     /// The report of an import that need not be done again: the file is the same, and so is what it must satisfy.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::config::Contract;
 use super::coverage::{Coverage, Gap};
 use super::quality::Quality;
-use crate::domain::{Interval, Time};
+use crate::domain::{Interval, Symbol, Time};
 
 /// One way in which a set fails.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,8 @@ pub enum Breach {
     MissingBars { missing: u64, allowed: u64, largest: Option<Gap> },
     /// A source whose rows are not in the order of time.
     OutOfOrder { source: String, rows: u64 },
+    /// The newest bars are not there, and the venue does not trade the symbol.
+    NotTrading { symbol: Symbol, status: String },
 }
 
 impl Breach {
@@ -23,6 +25,7 @@ impl Breach {
         match self {
             Self::MissingBars { .. } => "missing-bars",
             Self::OutOfOrder { .. } => "out-of-order",
+            Self::NotTrading { .. } => "not-trading",
         }
     }
 }
@@ -37,6 +40,9 @@ impl std::fmt::Display for Breach {
                     write!(f, "; the largest gap, of {}, lies between {} and {}", gap.missing_bars, gap.after, gap.before)?;
                 }
                 Ok(())
+            }
+            Self::NotTrading { symbol, status } => {
+                write!(f, "the venue does not trade {symbol} (its status is {status}), so there are no new bars")
             }
             Self::OutOfOrder { source, rows } => write!(f, "{rows} rows of {source} are out of order"),
         }

@@ -15,7 +15,7 @@ use crate::stage::ingest::settle::Settler;
 use crate::store::{Content, LakeError, RefusedRow, Repair, Writer};
 
 /// The code of a bar in the quarantine that was in the lake.
-const REPLACED: &str = "replaced";
+pub(super) const REPLACED: &str = "replaced";
 
 /// What came of repairing one series.
 #[derive(Debug, Clone)]
@@ -181,7 +181,7 @@ impl Intake<'_> {
     }
 
     fn archive<'h>(&self, http: &'h Http, series: &Series, files: Vec<File>) -> Result<Archive<'h>, IngestError> {
-        let opened = Archive::open(http, self.lake.root(), series.symbol(), series.interval(), files, true);
+        let opened = Archive::open(http, self.lake.local(), series.symbol(), series.interval(), files, true);
         Ok(opened.map_err(FeedError::from)?)
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{IngestError, Intake, SourceReport, Taken};
+use super::{IngestError, Intake, SourceReport, Taken, despite_others};
 use crate::domain::{Interval, Projection, Rows, Series, Time};
 use crate::feed::Batch;
 use crate::stage::ingest::reason::Reason;
@@ -34,6 +34,10 @@ impl Intake<'_> {
     /// # Errors
     /// When `to` is no whole multiple of the series' interval, the series is not there, or the lake cannot be written.
     pub fn resample(&self, source: &Series, to: Interval, progress: &mut dyn FnMut(u64)) -> Result<ResampleReport, IngestError> {
+        despite_others(|| self.resample_once(source, to, progress))
+    }
+
+    fn resample_once(&self, source: &Series, to: Interval, progress: &mut dyn FnMut(u64)) -> Result<ResampleReport, IngestError> {
         let lengths = Lengths::new(source.interval(), to)?;
         let target = Series::new(source.venue(), source.symbol().clone(), to)?;
         let info = self.lake.info(source)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{IngestError, Intake, SourceReport, Stamp, Taken};
+use super::{IngestError, Intake, SourceReport, Stamp, Taken, despite_others};
 use crate::domain::Series;
 use crate::feed::{Batch, TradeFile};
 use crate::stage::ingest::aggregate::{Aggregator, RefusedBar, TradeFigures, TradeTerms};
@@ -29,6 +29,16 @@ impl Intake<'_> {
     /// # Errors
     /// When a row is no trade, sums do not fit, or the lake cannot be written; the lake is then as before.
     pub fn import_trades(
+        &self,
+        series: &Series,
+        path: &Path,
+        terms: TradeTerms,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<TradeReport, IngestError> {
+        despite_others(|| self.import_trades_once(series, path, terms, progress))
+    }
+
+    fn import_trades_once(
         &self,
         series: &Series,
         path: &Path,
