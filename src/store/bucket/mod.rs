@@ -208,6 +208,11 @@ impl Bucket {
         Ok(found.common_prefixes.iter().filter_map(Key::filename).map(str::to_owned).collect())
     }
 
+    /// The names of all objects below a folder.
+    pub(super) fn names_below(&self, folder: &Path) -> Result<Vec<String>, LakeError> {
+        Ok(self.list_below(folder)?.into_iter().map(|listed| listed.name).collect())
+    }
+
     /// Every object below a folder, however deep.
     fn list_below(&self, folder: &Path) -> Result<Vec<Listed>, LakeError> {
         let key = self.key(folder);
