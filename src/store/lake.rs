@@ -168,7 +168,7 @@ impl Lake {
     ) -> Result<Rows, LakeError> {
         let times = from.unwrap_or(Time::MIN).micros()..to.unwrap_or(Time::MAX).micros();
         let folder = self.folder(series);
-        self.with_manifest(series, |manifest| read_parts(self, &folder, &manifest.parts, &times, columns))
+        self.with_manifest(series, |manifest| self.read_parts(&folder, &manifest.parts, &times, columns))
     }
 
     /// A name for the bars with `from <= open_time < to` that depends on what they say and on nothing else.
@@ -186,7 +186,7 @@ impl Lake {
                 let (sum, count) = match stated {
                     Some(sum) => (sum, part.rows),
                     None => {
-                        let read = read_parts(self, &folder, std::slice::from_ref(part), &times, Projection::BAR)?.bars;
+                        let read = self.read_parts(&folder, std::slice::from_ref(part), &times, Projection::BAR)?.bars;
                         (Content::of(&read, 0..read.len()), read.len() as u64)
                     }
                 };
@@ -218,38 +218,36 @@ impl Lake {
         }
         read(&manifest)
     }
-}
 
-/// The bars of `parts`, which lie below `folder`, in `times`, ascending.
-pub(super) fn read_parts(
-    lake: &Lake,
-    folder: &Path,
-    parts: &[Part],
-    times: &Range<i64>,
-    columns: Projection,
-) -> Result<Rows, LakeError> {
-    let mut wanted: Vec<&Part> = overlapping(parts, times).collect();
-    wanted.sort_by_key(|part| part.first);
-    let mut rows = room_for(wanted.iter().map(|part| part.rows).sum(), columns);
-    for part in wanted {
-        let path = folder.join(&part.file);
-        let read = match &lake.bucket {
-            None => parquet::read(open_verified(&path, part)?, columns, times, &mut rows),
-            Some(bucket) => parquet::read(get_verified(bucket, &path, part)?, columns, times, &mut rows),
-        };
-        read.map_err(|error| LakeError::Damaged { path, why: error.to_string() })?;
+    /// The bars of `parts`, which lie below `folder`, that lie in `times`, ascending.
+    pub(super) fn read_parts(
+        &self,
+        folder: &Path,
+        parts: &[Part],
+        times: &Range<i64>,
+        columns: Projection,
+    ) -> Result<Rows, LakeError> {
+        let mut wanted: Vec<&Part> = overlapping(parts, times).collect();
+        wanted.sort_by_key(|part| part.first);
+        let mut rows = room_for(wanted.iter().map(|part| part.rows).sum(), columns);
+        for part in wanted {
+            let path = folder.join(&part.file);
+            let read = match &self.bucket {
+                None => parquet::read(open_verified(&path, part)?, columns, times, &mut rows),
+                Some(bucket) => parquet::read(get_verified(bucket, &path, part)?, columns, times, &mut rows),
+            };
+            read.map_err(|error| LakeError::Damaged { path, why: error.to_string() })?;
+        }
+        if rows.is_ascending() {
+            return Ok(rows);
+        }
+        let merged = merge(&rows, columns);
+        if merged.is_ascending() {
+            return Ok(merged);
+        }
+        Err(LakeError::Damaged { path: folder.join(manifest::FILE), why: "it lists parts that hold the same times".to_owned() })
     }
-    if rows.is_ascending() {
-        return Ok(rows);
-    }
-    let merged = merge(&rows, columns);
-    if merged.is_ascending() {
-        return Ok(merged);
-    }
-    Err(LakeError::Damaged { path: folder.join(manifest::FILE), why: "it lists parts that hold the same times".to_owned() })
-}
 
-impl Lake {
     fn named_folders(&self, folder: &Path, prefix: &str) -> Result<Vec<(String, PathBuf)>, LakeError> {
         let Some(bucket) = &self.bucket else { return named_folders(folder, prefix) };
         let names = bucket.folders(folder)?;

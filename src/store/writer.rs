@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::bucket::Claim;
 use super::disk::{Published, TEMPORARY, hex};
 use super::fingerprint::Content;
-use super::lake::{Lake, overlapping, read_parts};
+use super::lake::{Lake, overlapping};
 use super::lock::Lock;
 use super::manifest::{self, Import, Manifest, Part};
 use super::{LakeError, parquet, shadow};
@@ -267,7 +267,7 @@ impl Writer<'_> {
 
     /// The bars of these parts.
     pub(super) fn read_of(&self, parts: &[Part], times: &Range<i64>, columns: Projection) -> Result<Rows, LakeError> {
-        read_parts(self.lake, self.place(), parts, times, columns)
+        self.lake.read_parts(self.place(), parts, times, columns)
     }
 
     /// Takes a part away. In the shadow it goes at once; in the series it stays until the manifest lists it no more.

@@ -8,11 +8,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tidegate::chance::Stream;
-use tidegate::clock::ManualClock;
-use tidegate::domain::Time;
+use tidegate::clock::{Clock, ManualClock, SystemClock};
+use tidegate::domain::{Span, Time};
 
 use crate::rewrite::glob;
 use crate::venue::{Venue, Victim};
@@ -78,15 +77,15 @@ impl Trial<'_> {
     }
 
     /// Runs the command to its end; gives how long it took and how often the venue was called.
-    fn whole(&self, lake: &Path) -> (Duration, u64) {
-        let started = Instant::now();
+    fn whole(&self, lake: &Path) -> (Span, u64) {
+        let started = SystemClock.now();
         let status = self.command(lake).status().unwrap();
         assert!(matches!(status.code(), Some(0 | 4)), "{}: {status:?}", self.name);
-        (started.elapsed(), self.forgive())
+        (SystemClock.now() - started, self.forgive())
     }
 
     /// Strikes the command at a random moment; false if it was done by then.
-    fn struck(&self, lake: &Path, took: Duration, calls: u64, chance: &mut Stream) -> bool {
+    fn struck(&self, lake: &Path, took: Span, calls: u64, chance: &mut Stream) -> bool {
         // A program begins with reading; what it does to the lake comes later.
         let share = 0.4 + 0.7 * chance.uniform();
         let mut child = match self.venue {
@@ -102,8 +101,9 @@ impl Trial<'_> {
             }
             _ => {
                 let mut child = self.command(lake).spawn().unwrap();
-                let started = Instant::now();
-                while started.elapsed() < took.mul_f64(share) && child.try_wait().unwrap().is_none() {
+                let started = SystemClock.now();
+                let wait = Span::from_micros((took.micros() as f64 * share) as i64);
+                while SystemClock.now() - started < wait && child.try_wait().unwrap().is_none() {
                     std::thread::yield_now();
                 }
                 let _ = child.kill();

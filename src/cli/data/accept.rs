@@ -68,7 +68,7 @@ fn accept(args: &AcceptArgs, context: &Context, intake: &Intake<'_>, range: &Ran
     let bars = (range.end - range.start).micros() / args.series.interval().span().micros();
     let are = if bars == 1 { "1 bar is".to_owned() } else { format!("{} bars are", grouped(bars.unsigned_abs())) };
     let text = format!(
-        "{}: {are} missing no more, from {} to {}\n  reason  {reason}\n  by      {}\n",
+        "{}: {are} missing no more\n  from    {}\n  to      {}\n  reason  {reason}\n  by      {}\n",
         args.series,
         short_time(range.start),
         short_time(range.end),

@@ -96,7 +96,9 @@ fn plan(lake: &Lake, series: Series, before: Option<Time>, now: Time) -> Result<
     let whole = lake.info(&series).map_err(failed)?;
     let planned = Compacted::planned(&left, series.interval());
     let (parts_before, bytes_before) = whole.map_or((0, 0), |info| (info.parts, info.bytes));
-    Ok(Done { series, compacted: Compacted { parts_before, bytes_before, ..planned }, retired })
+    // Where nothing is to be done, the size is known.
+    let bytes_after = (!planned.is_needed() && retired.is_none()).then_some(bytes_before);
+    Ok(Done { series, compacted: Compacted { parts_before, bytes_before, bytes_after, ..planned }, retired })
 }
 
 fn compact(lake: &Lake, series: &Series, before: Option<Time>, now: Time, context: &Context) -> Result<Done, LakeError> {

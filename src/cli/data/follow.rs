@@ -183,9 +183,16 @@ impl Watcher for Screen<'_> {
     fn hear(&mut self, word: &Word, now: Time) {
         match word {
             Word::Kept(symbol, rows) => rows.iter().for_each(|row| self.bar(symbol, row, now)),
-            Word::Filled(symbol, bars) if !self.context.json && !self.context.quiet => {
+            Word::Filled(symbol, range, bars) if self.context.json => print_out(&format!(
+                "{}\n",
+                json!({
+                    "schema": "tidegate/data-follow-filled/1", "symbol": symbol.to_string(), "interval": self.interval.to_string(),
+                    "from": range.start.to_string(), "to": range.end.to_string(), "bars": bars,
+                })
+            )),
+            Word::Filled(symbol, range, bars) if !self.context.quiet => {
                 let plural = if *bars == 1 { "" } else { "s" };
-                print_err(&format!("{symbol}: {} bar{plural} that did not come filled by asking\n", grouped(*bars)));
+                print_err(&format!("{symbol}: {} bar{plural} from {} on asked for\n", grouped(*bars), range.start));
             }
             _ => {}
         }

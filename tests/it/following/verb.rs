@@ -78,8 +78,10 @@ fn a_line_a_bar_and_a_summary() {
     assert_eq!(output.status.code(), Some(0), "{said}{erred}");
     let lines: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (last, bars) = lines.split_last().unwrap();
-    assert!(bars.len() >= 4 && bars.iter().all(|line| line["schema"] == "tidegate/data-follow-bar/1"), "{said}");
-    assert_eq!((&last["schema"], &last["data"]["bars"]), (&"tidegate/data-follow/1".into(), &bars.len().into()));
+    let of_streams = bars.iter().filter(|line| line["schema"] == "tidegate/data-follow-bar/1").count();
+    let of_pages = bars.iter().filter(|line| line["schema"] == "tidegate/data-follow-filled/1").count();
+    assert!(of_streams >= 4 && of_streams + of_pages == bars.len(), "{said}");
+    assert_eq!((&last["schema"], &last["data"]["bars"]), (&"tidegate/data-follow/1".into(), &of_streams.into()));
     for symbol in ["BTC-USDT", "ETH-USDT"] {
         let there = seconds(folder.path(), symbol).open_time;
         assert!(there.len() >= 2 && there.windows(2).all(|pair| pair[1] - pair[0] == 1_000_000), "{there:?}");

@@ -186,9 +186,9 @@ impl Line {
         }
     }
 
-    /// The venue was asked; `added` bars came, and the `holes` of the range are still there.
-    pub fn filled(&mut self, added: u64, holes: &[Range<Time>], now: Time, figures: &mut Figures) {
-        let Some(Task::Fill(range)) = self.job.take() else { return };
+    /// The venue was asked; `added` bars came, and the `holes` of the range are still there. Gives the range.
+    pub fn filled(&mut self, added: u64, holes: &[Range<Time>], now: Time, figures: &mut Figures) -> Option<Range<Time>> {
+        let Some(Task::Fill(range)) = self.job.take() else { return None };
         (self.failures, self.retry_at) = (0, None);
         figures.filled += added;
         let there = match holes.last() {
@@ -204,10 +204,11 @@ impl Line {
             figures.holes += lacking;
             self.attempts = 0;
             self.next = self.next.max(range.end);
-            return;
+            return Some(range);
         }
         self.next = holes.first().map_or(self.next, |hole| hole.start.max(self.next));
         self.retry_at = Some(now + backoff(self.attempts));
+        Some(range)
     }
 
     /// Bars of the holes that have not come over the stream either.

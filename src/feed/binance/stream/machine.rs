@@ -88,8 +88,8 @@ pub enum Word {
     Down(String),
     /// Bars of a symbol are in the lake, over the stream.
     Kept(Symbol, Vec<Row>),
-    /// So many bars of a symbol came by asking.
-    Filled(Symbol, u64),
+    /// So many bars of a symbol came by asking, and lie in this range.
+    Filled(Symbol, Range<Time>, u64),
     /// A job of a symbol came to nothing, and is done again.
     Retry(Symbol, String),
     /// No bar of a symbol, or nothing at all, has come for so long that its prices are old; the first bar that lacks opens then.
@@ -247,9 +247,9 @@ impl Machine {
         match end {
             JobEnd::Filled { added, judged, holes } => {
                 figures.judge(judged);
-                line.filled(added, &holes, now, figures);
-                if added > 0 {
-                    effects.push(Effect::Tell(Word::Filled(symbol, added)));
+                let asked = line.filled(added, &holes, now, figures);
+                if let Some(range) = asked.filter(|_| added > 0) {
+                    effects.push(Effect::Tell(Word::Filled(symbol, range, added)));
                 }
             }
             JobEnd::Kept { added, judged } => {

@@ -263,3 +263,26 @@ fn no_bar_is_handed_on_before_clocks_were_compared() {
     let effects = machine.on(Event::Tick, at(61_500_000));
     assert!(matches!(effects.as_slice(), [Effect::Work(Job { line: 0, task: Task::Keep(_) })]), "{effects:?}");
 }
+
+/// STREAM-3, B6: of two that differ neither is believed before the venue was asked.
+#[test]
+fn two_that_wait_and_differ_are_asked_for() {
+    let mut machine = machine(at(0), at(121_000_000));
+    let now = at(121_000_000);
+    let first = |effects: Vec<Effect>| {
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Work(Job { line: 0, task }) => Some(task),
+            _ => None,
+        })
+    };
+    let id = LinkId(1);
+    assert!(machine.on(Event::Tick, now).contains(&Effect::Open(id)));
+    assert_eq!(first(machine.on(Event::Clock(Span::from_micros(0)), now)), None);
+    let task = first(machine.on(Event::Text(id, text(0, &row(0, 1, 77.0), true)), now));
+    assert_eq!(task, Some(Task::Fill(at(0)..at(MINUTE))), "what lies before it comes first");
+    assert_eq!(first(machine.on(Event::Text(id, text(0, &row(0, 1, 101.0), true)), now)), None);
+    assert_eq!(machine.figures().conflicts, 1);
+    let filled = JobEnd::Filled { added: 1, judged: Judged::default(), holes: Vec::new() };
+    let task = first(machine.on(Event::Done(0, filled), now));
+    assert_eq!(task, Some(Task::Fill(at(MINUTE)..at(2 * MINUTE))));
+}
