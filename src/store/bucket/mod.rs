@@ -39,13 +39,13 @@ use crate::domain::{Span, Time};
 /// Connecting takes at most this.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// One request takes at most this, its body included: a part of a million bars has some thirty megabytes.
-const REQUEST_MAX: Duration = Duration::from_secs(60);
-/// Between two pieces of a body.
-const SILENCE_MAX: Duration = Duration::from_secs(15);
+const REQUEST_MAX: Duration = Duration::from_secs(180);
+/// Until an answer begins, the sending of what is put included, and between two pieces of it.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// A request is sent again at most so often.
 const RETRIES_MAX: usize = 3;
 /// All attempts of a request begin within this.
-const ATTEMPTS_SPAN: Duration = Duration::from_secs(90);
+const ATTEMPTS_SPAN: Duration = Duration::from_secs(240);
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// Objects that nobody lists stay at least this long.
