@@ -145,6 +145,10 @@ fn environment() -> Vec<(String, String)> {
         (logging::FILTER_VARIABLE, "Which log lines go to stderr, like \"info\" or \"tidegate=debug\"."),
         ("NO_COLOR", "Set to anything: no colour, as with --color never."),
         (
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL",
+            "The way to a bucket that --lake of a data command names. A profile says it in [storage.s3].",
+        ),
+        (
             "NAME of env:NAME",
             "Secrets are read from the variables, files and keyrings that documents refer to; no document holds one.",
         ),
@@ -157,6 +161,7 @@ fn files() -> Vec<(String, String)> {
         ("pipelines/<name>.toml", "What is done: stages and their parameters."),
         ("tests/cases/<name>/case.toml", "Golden cases for tidegate test."),
         ("data/lake/", "Bars as Parquet; refused rows in _quarantine."),
+        ("runs/_local/", "What belongs to one machine where the lake is in a bucket: bans by a venue, downloads."),
         ("runs/<profile>/state.db", "The profile's journal: watermark, account, halts."),
         ("runs/<profile>/<run>/", "What one run did, as Parquet, with its manifest."),
     ])

@@ -90,7 +90,8 @@ fn open_csv(input: input::Input, expected: Expected) -> Result<Box<dyn BarSource
     let mut lines = input.bytes().split(|byte| *byte == b'\n').enumerate();
     let first = lines.by_ref().map(|(at, line)| (at, line.trim_ascii())).find(|(_, line)| !line.is_empty());
     let (at, first) = first.expect("an input that is open has something in it");
-    let fields = first.split(|byte| *byte == layout::separator_of(first)).count();
+    let separator = layout::separator_of(first);
+    let fields = first.split(|byte| *byte == separator).count();
     if !layout::is_header(first) {
         return Ok(match fields {
             6 => Box::new(table_csv::TableCsv::new(input, expected, layout::SIX, false)),

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Lake, LakeError};
 use crate::domain::{Series, Time};
 
+/// A file of refused rows in a bucket is no larger: 100,000 rows are kept of a source.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
 /// A row that did not become a bar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RefusedRow {
@@ -71,25 +74,37 @@ impl Lake {
     /// # Errors
     /// When a file there cannot be read. A line that is none of ours is passed over.
     pub fn quarantined(&self, series: &Series) -> Result<Vec<(Time, String)>, LakeError> {
-        let folder = self.quarantine_folder(series);
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(LakeError::Read { path: folder, source }),
-        };
         let mut found = BTreeSet::new();
-        for entry in entries {
-            let path = entry.map_err(|source| LakeError::Read { path: folder.clone(), source })?.path();
-            if path.extension().is_none_or(|ending| ending != "jsonl") {
-                continue;
-            }
-            let content = std::fs::read_to_string(&path).map_err(|source| LakeError::Read { path: path.clone(), source })?;
+        for content in self.quarantine_files(series)? {
             found.extend(content.lines().filter_map(|line| serde_json::from_str::<Kept>(line).ok()).filter_map(|line| {
                 let time: Time = line.open_time?.parse().ok()?;
                 Some((time, line.reason, line.row))
             }));
         }
         Ok(found.into_iter().map(|(time, reason, _)| (time, reason)).collect())
+    }
+
+    /// The content of every file of refused rows.
+    fn quarantine_files(&self, series: &Series) -> Result<Vec<String>, LakeError> {
+        let folder = self.quarantine_folder(series);
+        let names: Vec<String> = match &self.bucket {
+            Some(bucket) => bucket.names_below(&folder)?,
+            None => match std::fs::read_dir(&folder) {
+                Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+                Err(source) => return Err(LakeError::Read { path: folder, source }),
+            },
+        };
+        let paths = names.into_iter().filter(|name| name.ends_with(".jsonl")).map(|name| folder.join(name));
+        paths
+            .map(|path| match &self.bucket {
+                Some(bucket) => {
+                    let found = bucket.get(&path, FILE_BYTES_MAX)?;
+                    Ok(found.map(|object| String::from_utf8_lossy(&object.content).into_owned()).unwrap_or_default())
+                }
+                None => std::fs::read_to_string(&path).map_err(|source| LakeError::Read { path, source }),
+            })
+            .collect()
     }
 
     fn quarantine_folder(&self, series: &Series) -> PathBuf {

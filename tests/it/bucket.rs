@@ -204,9 +204,12 @@ fn what_nobody_lists_stays_for_a_day_and_then_goes() {
     let lake = lake(&store);
     lake.append(&series(), &rows(0..3)).unwrap();
     let merged_away = listed(&lake);
+    let key = Key::parse(format!("some/lake/ohlcv/venue=test/symbol=BTC-USDT/interval=1h/{}", merged_away[0])).unwrap();
+    let born = wait(store.head(&key)).unwrap().last_modified;
     let mut other = lake.writer(&series()).unwrap();
     other.stage(&rows(5..6)).unwrap();
     lake.append(&series(), &rows(3..5)).unwrap();
+    assert!(wait(store.head(&key)).unwrap().last_modified > born, "its last day begins when it is let go");
     assert_eq!(parts(&store).len(), 3, "one merged away, one of another writer, one that counts");
     drop(lake.writer(&series()).unwrap());
     assert!(parts(&store).contains(&merged_away[0]), "a reader may be at it");

@@ -112,6 +112,20 @@ fn two_imports_at_once_both_count() {
     );
 }
 
+/// One import looks for the manifest of a new series, finds none, and then another begins and ends.
+#[test]
+fn a_series_that_another_begins_this_moment_is_not_taken_for_a_damaged_one() {
+    let (service, folder) = (Service::start(), tempfile::tempdir().unwrap());
+    let (one, other) = (file("BTCUSDT-1h-2024Q4.csv"), file("BTCUSDT-1h-2025Q1.csv"));
+    let mut second = service.command(folder.path(), &import(&other, LAKE));
+    // The first look is for imports of the same file, the second is that of the writer.
+    service.plan("GET", "_manifest.json", None, Act::First(Box::new(|| {})));
+    service.plan("GET", "_manifest.json", None, Act::Then(Box::new(move || assert!(second.output().unwrap().status.success()))));
+    expect(&mut service.command(folder.path(), &import(&one, LAKE)), 0);
+    assert!(service.is_spent());
+    assert_eq!(manifest(&service.objects().join("some/lake"))["imports"].as_array().unwrap().len(), 2);
+}
+
 /// LAKE-1: killed between its parts and its manifest.
 #[test]
 fn a_killed_import_leaves_nothing_that_counts_and_is_done_again() {

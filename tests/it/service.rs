@@ -25,6 +25,8 @@ pub const BUCKET: &str = "bars";
 pub enum Act {
     /// Something else first, to its end.
     First(Box<dyn FnOnce() + Send>),
+    /// Something else afterwards, before its answer.
+    Then(Box<dyn FnOnce() + Send>),
     /// Something else in its place.
     Instead(Box<dyn FnOnce() + Send>),
     Answer(u16, String),
@@ -155,6 +157,11 @@ async fn answer(request: Request<Incoming>, service: S3Service, faults: &Faults)
     match act {
         Some(Act::Answer(status, body)) => return reply(status, body),
         Some(Act::First(first)) => tokio::task::spawn_blocking(first).await.unwrap(),
+        Some(Act::Then(then)) => {
+            let response = service.call(request).await.unwrap();
+            tokio::task::spawn_blocking(then).await.unwrap();
+            return response;
+        }
         Some(Act::Instead(instead)) => {
             tokio::task::spawn_blocking(instead).await.unwrap();
             return reply(500, String::new());

@@ -39,13 +39,13 @@ use crate::domain::{Span, Time};
 /// Connecting takes at most this.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// One request takes at most this, its body included: a part of a million bars has some thirty megabytes.
-const REQUEST_MAX: Duration = Duration::from_secs(60);
-/// Between two pieces of a body.
-const SILENCE_MAX: Duration = Duration::from_secs(15);
+const REQUEST_MAX: Duration = Duration::from_secs(180);
+/// Until an answer begins, the sending of what is put included, and between two pieces of it.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// A request is sent again at most so often.
 const RETRIES_MAX: usize = 3;
 /// All attempts of a request begin within this.
-const ATTEMPTS_SPAN: Duration = Duration::from_secs(90);
+const ATTEMPTS_SPAN: Duration = Duration::from_secs(240);
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// Objects that nobody lists stay at least this long.
@@ -206,6 +206,11 @@ impl Bucket {
         let found = self.wait(self.store.list_with_delimiter(Some(&key)));
         let found = found.map_err(|error| self.failed(&error, "list", folder))?;
         Ok(found.common_prefixes.iter().filter_map(Key::filename).map(str::to_owned).collect())
+    }
+
+    /// The names of all objects below a folder.
+    pub(super) fn names_below(&self, folder: &Path) -> Result<Vec<String>, LakeError> {
+        Ok(self.list_below(folder)?.into_iter().map(|listed| listed.name).collect())
     }
 
     /// Every object below a folder, however deep.

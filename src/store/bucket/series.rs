@@ -39,6 +39,19 @@ impl Bucket {
         Span::from_micros(self.grace.micros() / 2)
     }
 
+    /// The first manifest of a series: ours, or that of another writer who was quicker. Parts without one mean that it was lost.
+    fn begin(&self, folder: &Path) -> Result<Object, LakeError> {
+        let path = folder.join(manifest::FILE);
+        let damaged = |why: &str| LakeError::Damaged { path: path.clone(), why: why.to_owned() };
+        if self.list_below(folder)?.iter().any(|object| is_part(&object.name)) {
+            // They may have come this moment, and a manifest before them.
+            return self.manifest_object(folder)?.ok_or_else(|| damaged("it is gone, and there are bars beside it"));
+        }
+        self.probe()?;
+        self.put(&path, Manifest::default().to_json(), Unless::There)?;
+        self.manifest_object(folder)?.ok_or_else(|| damaged("it was written and is not there"))
+    }
+
     /// Fails where the service writes although it was told not to: two writers would lose bars there.
     fn probe(&self) -> Result<(), LakeError> {
         let path = self.root().join(PROBE);
@@ -75,21 +88,11 @@ impl Bucket {
 impl Claim {
     /// The manifest to go by, written first if the series is new.
     pub(in crate::store) fn take(bucket: &Arc<Bucket>, folder: &Path) -> Result<(Self, Manifest), LakeError> {
-        let path = folder.join(manifest::FILE);
         let object = match bucket.manifest_object(folder)? {
             Some(object) => object,
-            None => {
-                if bucket.list_below(folder)?.iter().any(|object| is_part(&object.name)) {
-                    return Err(LakeError::Damaged { path, why: "it is gone, and there are bars beside it".to_owned() });
-                }
-                bucket.probe()?;
-                // Another writer may have been quicker: then theirs is as good.
-                bucket.put(&path, Manifest::default().to_json(), Unless::There)?;
-                let gone = || LakeError::Damaged { path: path.clone(), why: "it was written and is not there".to_owned() };
-                bucket.manifest_object(folder)?.ok_or_else(gone)?
-            }
+            None => bucket.begin(folder)?,
         };
-        let manifest = Manifest::parse(&path, &object.content)?;
+        let manifest = Manifest::parse(&folder.join(manifest::FILE), &object.content)?;
         bucket.sweep(folder, &object)?;
         Ok((Self { bucket: bucket.clone(), version: object.version, begun: None }, manifest))
     }

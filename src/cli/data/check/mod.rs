@@ -22,7 +22,8 @@ use subject::Checked;
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Series of the lake (binance/BTC-USDT/1h, or BTC/USDT for all of a symbol), or files of bars [default: every series].
+    /// Series of the lake (binance/BTC-USDT/1h, or BTC/USDT for all of a symbol), or files of bars [default: every series that --venue, --symbol and
+    /// --interval leave].
     #[arg(value_name = "SERIES|FILE")]
     subjects: Vec<String>,
     /// Only bars that open at this UTC time or later; those missing before the first count.

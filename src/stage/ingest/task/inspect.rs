@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 
+use super::repair::REPLACED;
 use super::{IngestError, Intake, STEP_ROWS, SourceReport, Taken};
 use crate::domain::{Columns, Projection, Series, Time};
 use crate::feed::{self, Batch, Expected};
@@ -58,9 +59,9 @@ fn is_outlier(code: &str) -> bool {
     code == Reason::Outlier.code() || code == Reason::BadPrint.code()
 }
 
-/// A bar that is still open, or not whole yet, has no fault.
+/// A bar that is still open, or not whole yet, has no fault; one that was replaced was a bar.
 fn is_fault(code: &str) -> bool {
-    code != Reason::NotClosed.code() && code != Reason::Partial.code()
+    code != Reason::NotClosed.code() && code != Reason::Partial.code() && code != REPLACED
 }
 
 impl Intake<'_> {

@@ -15,7 +15,7 @@ use crate::stage::ingest::settle::Settler;
 use crate::store::{Content, LakeError, RefusedRow, Repair, Writer};
 
 /// The code of a bar in the quarantine that was in the lake.
-const REPLACED: &str = "replaced";
+pub(super) const REPLACED: &str = "replaced";
 
 /// What came of repairing one series.
 #[derive(Debug, Clone)]

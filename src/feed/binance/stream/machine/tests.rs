@@ -277,12 +277,16 @@ fn two_that_wait_and_differ_are_asked_for() {
     };
     let id = LinkId(1);
     assert!(machine.on(Event::Tick, now).contains(&Effect::Open(id)));
-    assert_eq!(first(machine.on(Event::Clock(Span::from_micros(0)), now)), None);
-    let task = first(machine.on(Event::Text(id, text(0, &row(0, 1, 77.0), true)), now));
-    assert_eq!(task, Some(Task::Fill(at(0)..at(MINUTE))), "what lies before it comes first");
-    assert_eq!(first(machine.on(Event::Text(id, text(0, &row(0, 1, 101.0), true)), now)), None);
+    let task = first(machine.on(Event::Clock(Span::from_micros(0)), now));
+    assert_eq!(task, Some(Task::Fill(at(0)..at(2 * MINUTE))));
+    for close in [77.0, 101.0] {
+        assert_eq!(first(machine.on(Event::Text(id, text(0, &row(0, 1, close), true)), now)), None);
+    }
     assert_eq!(machine.figures().conflicts, 1);
-    let filled = JobEnd::Filled { added: 1, judged: Judged::default(), holes: Vec::new() };
-    let task = first(machine.on(Event::Done(0, filled), now));
+    // The pages are behind, and do not have the second yet.
+    let holes = vec![at(MINUTE)..at(2 * MINUTE)];
+    let filled = JobEnd::Filled { added: 1, judged: Judged::default(), holes };
+    assert_eq!(first(machine.on(Event::Done(0, filled), now)), None);
+    let task = first(machine.on(Event::Tick, now + Span::from_secs(1)));
     assert_eq!(task, Some(Task::Fill(at(MINUTE)..at(2 * MINUTE))));
 }
