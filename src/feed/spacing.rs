@@ -38,7 +38,8 @@ fn grid_of(times: &[i64], shortest: i64, expected: Interval) -> Option<Interval>
         return None;
     }
     let shorter = Interval::names().filter_map(|name| name.parse::<Interval>().ok());
-    let possible = shorter.filter(|interval| interval.span().micros() <= shortest && times.iter().all(|time| is_on(*interval)(&time)));
+    let possible =
+        shorter.filter(|interval| interval.span().micros() <= shortest && times.iter().all(|time| is_on(*interval)(&time)));
     possible.max_by_key(|interval| interval.span().micros())
 }
 

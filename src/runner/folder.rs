@@ -185,8 +185,10 @@ impl Recording {
         let manifest =
             Manifest { schema: SCHEMA_VERSION, tidegate: env!("CARGO_PKG_VERSION"), stamp: &self.stamp, figures, files };
         let text = serde_json::to_string_pretty(&manifest).expect("a manifest has text keys only");
-        put(&disk, folder, MANIFEST, text.as_bytes()).map_err(failed)?;
-        Ok(())
+        // They count with the manifest, so that one wait for the disk does for all.
+        let names = manifest.files.keys().map(|name| folder.join(name));
+        disk.sync_all(&names.chain([folder.to_owned()]).collect::<Vec<_>>()).map_err(failed)?;
+        disk.replace(folder, MANIFEST, text.as_bytes()).map_err(failed)
     }
 }
 
@@ -201,7 +203,7 @@ fn put(disk: &Disk, folder: &Path, name: &str, content: &[u8]) -> Result<String,
     use std::io::Write;
     let mut draft = disk.draft(folder)?;
     draft.write_all(content)?;
-    draft.publish(|_| name.to_owned()).map(|published| published.sha256)
+    draft.show(|_| name.to_owned()).map(|published| published.sha256)
 }
 
 /// A short name made from the parts of something: 16 hexadecimal digits of their SHA-256.

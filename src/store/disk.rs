@@ -204,17 +204,17 @@ impl Disk {
         File::open(folder)?.sync_all()
     }
 
-    /// The same for many folders side by side: a disk that is asked for all of them at once answers hardly later than for one.
+    /// The same for many folders and files side by side: a disk that is asked for all of them at once answers hardly later than for one.
     ///
     /// # Errors
     /// The first that any of them says.
-    pub fn sync_all(&self, folders: &[PathBuf]) -> io::Result<()> {
+    pub fn sync_all(&self, paths: &[PathBuf]) -> io::Result<()> {
         self.step()?;
-        let sync = |folder: &PathBuf| File::open(folder)?.sync_all();
-        for some in folders.chunks(SYNCS_MAX) {
+        let sync = |path: &PathBuf| File::open(path)?.sync_all();
+        for some in paths.chunks(SYNCS_MAX) {
             std::thread::scope(|scope| {
-                let threads: Vec<_> = some.iter().map(|folder| scope.spawn(move || sync(folder))).collect();
-                threads.into_iter().try_for_each(|thread| thread.join().expect("syncing a folder does not panic"))
+                let threads: Vec<_> = some.iter().map(|path| scope.spawn(move || sync(path))).collect();
+                threads.into_iter().try_for_each(|thread| thread.join().expect("syncing does not panic"))
             })?;
         }
         Ok(())
@@ -298,16 +298,26 @@ impl Draft {
     ///
     /// # Errors
     /// Any step may fail; before the rename the draft is gone, after it the file is there.
-    pub fn publish(mut self, name: impl FnOnce(&str) -> String) -> io::Result<Published> {
+    pub fn publish(self, name: impl FnOnce(&str) -> String) -> io::Result<Published> {
         self.disk.step()?;
         self.file.sync_all()?;
+        let (disk, folder) = (self.disk.clone(), self.folder.clone());
+        let published = self.show(name)?;
+        disk.sync(&folder)?;
+        Ok(published)
+    }
+
+    /// Gives the file its name without syncing anything: for files that count together, when [`Disk::sync_all`] has had them and
+    /// their folder.
+    ///
+    /// # Errors
+    /// As [`fs::rename`]; the draft is then gone.
+    pub fn show(mut self, name: impl FnOnce(&str) -> String) -> io::Result<Published> {
         let sha256 = hex(&std::mem::take(&mut self.hash).finalize());
         let name = name(&sha256);
         self.disk.step()?;
         fs::rename(&self.path, self.folder.join(&name))?;
         self.is_published = true;
-        self.disk.step()?;
-        File::open(&self.folder)?.sync_all()?;
         Ok(Published { name, sha256, bytes: self.bytes })
     }
 }
