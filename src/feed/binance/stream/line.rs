@@ -11,8 +11,8 @@ use crate::domain::{Interval, Span, Symbol, Time};
 const EARLY_MAX: Span = Span::from_secs(2);
 /// So long after its close a bar that did not come is asked for.
 pub const LATE_AFTER: Span = Span::from_secs(5);
-/// What the venue lacks is asked for so often, since its REST API may be a little behind its streams.
-const FILL_ATTEMPTS_MAX: u32 = 4;
+/// What the venue lacks is asked for so often, over half a minute: its REST API may be behind its streams.
+const FILL_ATTEMPTS_MAX: u32 = 6;
 /// The pause before the second attempt; it doubles with each.
 const BACKOFF: Span = Span::from_secs(1);
 const BACKOFF_DOUBLINGS_MAX: u32 = 6;
