@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, TEMPORARY, is_lack};
 use super::lake::Lake;
-use super::manifest;
+use super::{LakeError, manifest};
 use crate::domain::Series;
 
 const FOLDER: &str = "_writing";
@@ -19,6 +19,21 @@ impl Lake {
     pub(super) fn shadow_path(&self, series: &Series) -> PathBuf {
         let name = format!("{}.{}.{}", series.venue(), series.symbol().dashed(), series.interval());
         self.root().join(FOLDER).join(name)
+    }
+
+    /// Removes what a writer left that was killed when its commit already counted; nothing while another writes. Every writer does it
+    /// too, but after such a commit there may be nothing left to write.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn clear_up(&self, series: &Series) -> Result<(), LakeError> {
+        if self.bucket.is_some() || !self.shadow_path(series).exists() {
+            return Ok(());
+        }
+        match self.writer(series) {
+            Ok(_) | Err(LakeError::Locked { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -78,4 +93,29 @@ fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Bar, Columns, Rows, Time};
+
+    #[test]
+    fn what_a_killed_writer_left_goes_unless_another_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open(folder.path()).unwrap();
+        let series = Series::new("binance", "BTC/USDT".parse().unwrap(), "1m".parse().unwrap()).unwrap();
+        let bar = Bar { open_time: Time::from_millis(0), open: 1.0, high: 1.0, low: 1.0, close: 1.0, volume: 1.0 };
+        lake.append(&series, &Rows::from([bar].into_iter().collect::<Columns>())).unwrap();
+        let shadow = lake.shadow_path(&series);
+        assert!(!shadow.exists());
+        let writer = lake.writer(&series).unwrap();
+        std::fs::create_dir_all(shadow.join("year=1970")).unwrap();
+        lake.clear_up(&series).unwrap();
+        assert!(shadow.exists(), "another writes");
+        drop(writer);
+        std::fs::create_dir_all(shadow.join("year=1970")).unwrap();
+        lake.clear_up(&series).unwrap();
+        assert!(!shadow.exists());
+    }
 }

@@ -286,6 +286,7 @@ impl<'a> Intake<'a> {
         wanted: Range<Time>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<SourceReport>, IngestError> {
+        self.lake.clear_up(series)?;
         let ranges = self.missing(series, wanted.start..wanted.end.min(client.settled_now()), PAGE_BARS_MAX as i64)?;
         let legs = missing::legs(ranges, series.interval(), LEG_BARS);
         let span = series.interval().span().micros();
@@ -316,6 +317,7 @@ impl<'a> Intake<'a> {
         wanted: Range<Time>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(Vec<SourceReport>, Vec<String>), IngestError> {
+        self.lake.clear_up(series)?;
         let mut files = archive::plan(series.symbol(), series.interval(), &self.missing(series, wanted.clone(), 0)?, self.now);
         let manifest = self.lake.manifest(series)?.unwrap_or_default();
         // A file that was taken in has what it has; its holes are the venue's.
@@ -359,6 +361,7 @@ impl<'a> Intake<'a> {
 
     /// The report of an import that need not be done again: the file is the same, and so is what it must satisfy.
     fn unchanged(&self, series: &Series, path: &Path, stamp: Stamp) -> Result<Option<SourceReport>, IngestError> {
+        self.lake.clear_up(series)?;
         let Some(manifest) = self.lake.manifest(series)? else { return Ok(None) };
         let name = path.display().to_string();
         let mut candidates =
