@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::fingerprint::Content;
 use super::lake::overlapping;
@@ -116,22 +117,25 @@ fn window_at(time: i64, interval: Interval) -> Range<i64> {
 }
 
 impl Writer<'_> {
-    /// Makes one part of the many that hold the bars of a stretch of time. The bars stay as they are. `progress` hears how many bars
-    /// were written.
+    /// Makes one part of the many that hold the bars of a stretch of time. The bars stay as they are. `None` once `stop` is set: drop
+    /// the writer, and the series is as it was. `progress` hears how many bars were written.
     ///
     /// # Errors
     /// When a part cannot be read or the disk fails.
-    pub fn compact(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Compacted, LakeError> {
+    pub fn compact(&mut self, stop: &AtomicBool, progress: &mut dyn FnMut(u64)) -> Result<Option<Compacted>, LakeError> {
         let interval = self.series.interval();
         let mut done = Compacted::planned(&self.next, interval);
         let plan = Plan::of(&self.next.parts, interval);
         if !done.is_needed() {
-            return Ok(Compacted { bytes_after: Some(done.bytes_before), ..done });
+            return Ok(Some(Compacted { bytes_after: Some(done.bytes_before), ..done }));
         }
         let before = content(&self.next.parts);
         self.begin()?;
         let mut written = 0;
         for window in &plan.windows {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let rows = self.read_of(&plan.parts, window, Projection::ALL)?;
             if !rows.is_empty() {
                 self.add_part(&rows, 0..rows.len())?;
@@ -145,7 +149,7 @@ impl Writer<'_> {
         assert!(content(&self.next.parts) == before, "LAKE-2: compaction changes no bar");
         done.parts_after = self.next.parts.len();
         done.bytes_after = Some(bytes(&self.next));
-        Ok(done)
+        Ok(Some(done))
     }
 
     /// Takes away the bars that open before `before`, and remembers that they were there.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use object_store::memory::InMemory;
 use object_store::path::Path as Key;
@@ -107,7 +108,7 @@ fn a_bucket_is_made_over_as_a_folder_is() {
         lake.append(&series, &minutes(9000..18_000)).unwrap();
         assert_eq!(lake.info(&series).unwrap().unwrap().parts, 2, "the test wants two parts");
         let mut writer = lake.writer(&series).unwrap();
-        writer.compact(&mut |_| {}).unwrap();
+        writer.compact(&AtomicBool::new(false), &mut |_| {}).unwrap();
         writer.commit().unwrap();
         assert_eq!(lake.info(&series).unwrap().unwrap().parts, 1);
         let mut wrong = minutes(8300..8301);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
@@ -90,7 +91,7 @@ fn scattered(root: &Path) -> Lake {
 type Act = fn(&mut Writer<'_>) -> Result<(), LakeError>;
 
 fn compact(writer: &mut Writer<'_>) -> Result<(), LakeError> {
-    writer.compact(&mut |_| {}).map(drop)
+    writer.compact(&AtomicBool::new(false), &mut |_| {}).map(drop)
 }
 
 fn retire(writer: &mut Writer<'_>) -> Result<(), LakeError> {
@@ -202,16 +203,29 @@ fn compaction_makes_one_part_a_year_and_changes_no_bar() {
     let manifest = lake.manifest(&series()).unwrap().unwrap();
     let planned = Compacted::planned(&manifest, series().interval());
     let mut writer = lake.writer(&series()).unwrap();
-    let report = writer.compact(&mut |_| {}).unwrap();
+    let report = writer.compact(&AtomicBool::new(false), &mut |_| {}).unwrap().unwrap();
     writer.commit().unwrap();
     assert_eq!((report.parts_after, planned.parts_after, report.rows), (2, 2, planned.rows));
     assert_eq!(lake.fingerprint(&series(), None, None).unwrap(), name, "the bars are the same");
     assert_eq!(glob(folder.path()), seen);
     let before = files(folder.path());
     let mut writer = lake.writer(&series()).unwrap();
-    assert!(!writer.compact(&mut |_| {}).unwrap().is_needed());
+    assert!(!writer.compact(&AtomicBool::new(false), &mut |_| {}).unwrap().unwrap().is_needed());
     writer.commit().unwrap();
     assert!(files(folder.path()) == before, "a second time there is nothing to do");
+}
+
+#[test]
+fn a_compaction_that_is_stopped_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = scattered(folder.path());
+    let before = files(folder.path());
+    let stop = AtomicBool::new(false);
+    let mut writer = lake.writer(&series()).unwrap();
+    let done = writer.compact(&stop, &mut |_| stop.store(true, Ordering::Relaxed)).unwrap();
+    drop(writer);
+    assert_eq!(done, None, "it was stopped behind its first part");
+    assert!(files(folder.path()) == before);
 }
 
 #[test]
@@ -226,7 +240,7 @@ fn a_part_covers_a_bounded_time() {
     };
     lake.append(&seconds, &bars(window - 10_000..window + 10_000)).unwrap();
     let mut writer = lake.writer(&seconds).unwrap();
-    writer.compact(&mut |_| {}).unwrap();
+    writer.compact(&AtomicBool::new(false), &mut |_| {}).unwrap();
     writer.commit().unwrap();
     let parts = lake.manifest(&seconds).unwrap().unwrap().parts;
     assert_eq!(parts.iter().map(|part| part.rows).collect::<Vec<_>>(), [10_000, 10_000]);

@@ -1,6 +1,7 @@
 //! `data compact`: few files instead of many, and no bars older than wanted.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::anyhow;
 use clap::Args;
@@ -68,9 +69,13 @@ pub(super) fn run(args: &CompactArgs, context: &Context) -> Result<Exit, Failure
     {
         confirm(context, &planned, before)?;
     }
+    let stop = work::stop_on_signal()?;
     let mut done = Vec::new();
     for Done { series, .. } in planned {
-        let compacted = compact(&lake, &series, before, now, context).map_err(|error| failed(error.into()))?;
+        let Some(compacted) = compact(&lake, &series, before, &stop, context).map_err(|error| failed(error.into()))? else {
+            let error = anyhow!("stopped: {series} and what comes after it are as they were");
+            return Err(Failure::new(Exit::Interrupted, error).hint("run the same command again"));
+        };
         done.push(compacted);
     }
     Ok(report_of(&done, args, before).print(context, Exit::Done))
@@ -101,20 +106,26 @@ fn plan(lake: &Lake, series: Series, before: Option<Time>, now: Time) -> Result<
     Ok(Done { series, compacted: Compacted { parts_before, bytes_before, bytes_after, ..planned }, retired })
 }
 
-fn compact(lake: &Lake, series: &Series, before: Option<Time>, now: Time, context: &Context) -> Result<Done, LakeError> {
+fn compact(
+    lake: &Lake,
+    series: &Series,
+    before: Option<Time>,
+    stop: &AtomicBool,
+    context: &Context,
+) -> Result<Option<Done>, LakeError> {
     let info = lake.info(series)?;
     let mut writer = lake.writer(series)?;
     let retired = match before {
-        Some(before) => writer.retire(before, now)?,
+        Some(before) => writer.retire(before, context.clock.now())?,
         None => None,
     };
     let bar = work::progress(context, "compact", info.as_ref().map_or(0, |info| info.rows));
-    let compacted = writer.compact(&mut |rows| bar.set_position(rows));
+    let compacted = writer.compact(stop, &mut |rows| bar.set_position(rows));
     bar.finish_and_clear();
-    let compacted = compacted?;
+    let Some(compacted) = compacted? else { return Ok(None) };
     writer.commit()?;
     let (parts_before, bytes_before) = info.map_or((0, 0), |info| (info.parts, info.bytes));
-    Ok(Done { series: series.clone(), compacted: Compacted { parts_before, bytes_before, ..compacted }, retired })
+    Ok(Some(Done { series: series.clone(), compacted: Compacted { parts_before, bytes_before, ..compacted }, retired }))
 }
 
 /// Bars go for good: a person types how many.
