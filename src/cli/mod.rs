@@ -2,7 +2,7 @@
 //!
 //! Enter at [`main`]. One file a verb; each verb's arguments and its `run` live together.
 //!
-//! CLI-1  Under `--json` stdout carries one document and nothing else; progress and hints go to stderr.
+//! CLI-1  Under `--json` stdout carries one document and nothing else (`data follow`: one a line); progress and hints go to stderr.
 //! CLI-2  Every expected failure has its own exit code ([`exit::Exit`]).
 //!
 //! Not here: anything a library user would miss.

@@ -104,15 +104,22 @@ fn report_of(done: &[(Series, SourceReport)]) -> Report {
         warnings.extend(warnings_of(report));
     }
     let added: u64 = done.iter().map(|(_, report)| report.added).sum();
-    let mut text = table.render();
-    match added {
-        0 => text.push_str("\nNothing added: the lake has every bar of these files.\n"),
-        _ => text.push_str(&format!("\n{} bars added.\n", grouped(added))),
-    }
+    let nothing = "the lake has every bar of these files";
+    report(added, &table, nothing, &done.iter().map(value_of).collect::<Vec<_>>(), warnings)
+}
+
+/// What an import says at its end; `nothing` is why no bar was added.
+pub(super) fn report(added: u64, table: &Table, nothing: &str, files: &[Value], warnings: Vec<String>) -> Report {
+    let end = if added == 0 { format!("Nothing added: {nothing}.") } else { format!("{} bars added.", grouped(added)) };
     Report {
         verb: "data-import",
-        data: json!({ "added": added, "files": done.iter().map(value_of).collect::<Vec<_>>() }),
-        text,
+        data: json!({ "added": added, "files": files }),
+        text: format!(
+            "{}
+{end}
+",
+            table.render()
+        ),
         warnings,
         next: if added > 0 { vec!["tidegate data check".to_owned()] } else { Vec::new() },
         ..Report::default()

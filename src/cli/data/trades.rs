@@ -86,19 +86,8 @@ fn report_of(done: &[(Series, TradeReport)]) -> Report {
         warnings.extend(warnings_of(report));
     }
     let added: u64 = done.iter().map(|(_, report)| report.bars.added).sum();
-    let mut text = table.render();
-    match added {
-        0 => text.push_str("\nNothing added: the lake has every whole bar of these trades.\n"),
-        _ => text.push_str(&format!("\n{} bars added.\n", grouped(added))),
-    }
-    Report {
-        verb: "data-import",
-        data: json!({ "added": added, "files": done.iter().map(value_of).collect::<Vec<_>>() }),
-        text,
-        warnings,
-        next: if added > 0 { vec!["tidegate data check".to_owned()] } else { Vec::new() },
-        ..Report::default()
-    }
+    let nothing = "the lake has every whole bar of these trades";
+    import::report(added, &table, nothing, &done.iter().map(value_of).collect::<Vec<_>>(), warnings)
 }
 
 fn warnings_of(report: &TradeReport) -> Vec<String> {
