@@ -324,9 +324,9 @@ impl Desk {
         let instrument = &self.config.instruments[symbol.at()];
         let (kind, price) = match self.config.oms.order {
             OrderStyle::Market => (OrderKind::Market, reference),
-            OrderStyle::Limit { offset, expire_after } => {
+            OrderStyle::Limit { offset, expire_after, tif } => {
                 let price = reference.lowered_floor(offset).floor_to(instrument.price_tick);
-                (OrderKind::Limit { price, expires_at: at.saturating_add(expire_after) }, price)
+                (OrderKind::Limit { price, expires_at: at.saturating_add(expire_after), tif }, price)
             }
         };
         // The venue takes an amount of quote currency for market orders only.
@@ -357,9 +357,10 @@ impl Desk {
             return;
         }
         let kind = match (self.config.oms.order, purpose) {
-            (OrderStyle::Limit { offset, expire_after }, Purpose::Signal | Purpose::TakeProfit) => OrderKind::Limit {
+            (OrderStyle::Limit { offset, expire_after, tif }, Purpose::Signal | Purpose::TakeProfit) => OrderKind::Limit {
                 price: reference.raised_ceil(offset).ceil_to(instrument.price_tick),
                 expires_at: at.saturating_add(expire_after),
+                tif,
             },
             _ => OrderKind::Market,
         };
