@@ -11,6 +11,7 @@
 
 mod clocks;
 mod closing;
+mod compare;
 mod machine;
 mod reconcile;
 mod state;
