@@ -6,6 +6,7 @@ mod archive;
 mod backtest;
 mod bad_data;
 mod binance;
+mod binance_payloads;
 mod bucket;
 mod cases;
 mod chains;

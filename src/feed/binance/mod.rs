@@ -25,7 +25,7 @@ mod status;
 pub mod stream;
 
 pub use address::{Address, Service, is_loopback};
-pub use answer::Answer;
+pub use answer::{Answer, Meaning};
 pub use client::{RestClient, Wire};
 pub use error::BinanceError;
 pub use http::{Http, Reach};
