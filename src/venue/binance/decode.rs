@@ -62,6 +62,11 @@ fn complaint(body: &[u8]) -> Option<Complaint> {
     body.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(body).ok()).flatten()
 }
 
+/// Does the venue want no new orders, where else it wants no requests?
+pub(super) fn is_order_limit(body: &[u8]) -> bool {
+    complaint(body).is_some_and(|complaint| complaint.code == -1015)
+}
+
 /// ORDERS-3: a body that is cut, empty or no JSON leaves a doubt; one that is whole and says something else is no answer to us.
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| {
@@ -87,16 +92,16 @@ fn read(request: &Request, symbols: &Symbols, body: &[u8], now: Time) -> Result<
         }
         Request::Cancel { symbol, id } => Answer::Order(book.withdrawn(*symbol, *id, parse(body)?)?),
         Request::CancelAll { symbol } => Answer::Orders(book.all_withdrawn(*symbol, parse(body)?)?),
-        Request::Order { symbol, id } => Answer::Order(book.asked(*symbol, *id, parse(body)?)?),
-        Request::OpenOrders { symbol } => Answer::Orders(book.list(*symbol, parse(body)?)?),
-        Request::Orders { symbol, .. } => Answer::Orders(book.list(Some(*symbol), parse(body)?)?),
+        Request::Order { symbol, id } => Answer::Order(book.of_id(*symbol, *id, &parse(body)?)?),
+        Request::OpenOrders { symbol } => Answer::Orders(book.list(*symbol, &parse::<Vec<RawOrder>>(body)?)?),
+        Request::Orders { symbol, .. } => Answer::Orders(book.list(Some(*symbol), &parse::<Vec<RawOrder>>(body)?)?),
         Request::FillsOf { symbol, order } => Answer::Fills(book.fills(*symbol, parse(body)?, |fill| fill.order == *order)?),
         Request::FillsFrom { symbol, first } => Answer::Fills(book.fills(*symbol, parse(body)?, |fill| fill.trade >= *first)?),
         Request::FillsIn { symbol, from, until } => {
             Answer::Fills(book.fills(*symbol, parse(body)?, |fill| fill.at >= *from && fill.at < *until)?)
         }
         Request::Account => Answer::Account(account(parse(body)?, now)?),
-        Request::Restrictions => Answer::Restrictions(restrictions(parse(body)?)),
+        Request::Restrictions => Answer::Restrictions(restrictions(&parse(body)?)),
         Request::Time => {
             let raw: RawTime = parse(body)?;
             Answer::Time(time(raw.server_time).map_err(Failure::Protocol)?)
@@ -159,7 +164,7 @@ struct RawRestrictions {
     permits_universal_transfer: bool,
 }
 
-fn restrictions(raw: RawRestrictions) -> Restrictions {
+fn restrictions(raw: &RawRestrictions) -> Restrictions {
     Restrictions {
         is_bound_to_addresses: raw.ip_restrict,
         can_trade: raw.enable_spot_and_margin_trading,
@@ -229,10 +234,6 @@ impl Book<'_> {
         self.of_id(symbol, id, &raw.by_original_id())
     }
 
-    fn asked(&self, symbol: SymbolIndex, id: ClientOrderId, raw: RawOrder) -> Result<VenueOrder, Failure> {
-        self.of_id(symbol, id, &raw)
-    }
-
     /// Orders, and lists of orders with a report of each.
     fn all_withdrawn(&self, symbol: SymbolIndex, raw: Vec<RawWithdrawn>) -> Result<Vec<VenueOrder>, Failure> {
         let mut orders = Vec::with_capacity(raw.len());
@@ -250,7 +251,7 @@ impl Book<'_> {
         Ok(orders)
     }
 
-    fn list(&self, symbol: Option<SymbolIndex>, raw: Vec<RawOrder>) -> Result<Vec<VenueOrder>, Failure> {
+    fn list(&self, symbol: Option<SymbolIndex>, raw: &[RawOrder]) -> Result<Vec<VenueOrder>, Failure> {
         raw.iter().map(|raw| self.order(symbol, raw)).collect()
     }
 

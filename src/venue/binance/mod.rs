@@ -12,22 +12,28 @@
 //! ORDERS-7  While the venue wants no request none leaves, over restarts too; in a mere slowdown withdrawals knock once.
 //! ORDERS-8  A request that met a wrong clock is sent once more, under the same id, after the clocks were compared.
 
+mod client;
 mod code;
 mod decode;
 mod encode;
 mod error;
 mod event;
+mod limits;
 mod number;
+mod offset;
 mod params;
 mod reply;
 mod rules;
 mod sign;
 mod symbols;
 
+pub use client::{Client, ClientConfig, ORDER_TIMEOUT};
 pub use decode::{Read, decode};
 pub use encode::{Call, Method, OUR_CODE, PAGE_MAX, encode};
 pub use error::OrdersError;
 pub use event::{Frame, Refusal};
+pub use limits::{Class, Limits};
+pub use offset::{COMPARE_EVERY, Offset, VenueClock};
 pub use params::{Params, SignedQuery};
 pub use reply::Reply;
 pub use rules::{Band, Bounds, Breach, LimitKind, Market, Notional, RateLimit, Rules, SymbolRules, Unfit};

@@ -28,6 +28,7 @@ impl std::fmt::Debug for SignedQuery {
 
 impl Params {
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass numbers, names and ids alike")]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.0.push((name, value.to_string()));
         self

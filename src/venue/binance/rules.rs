@@ -113,7 +113,7 @@ impl Rules {
         let mut rules = Self { limits: info.rate_limits.iter().filter_map(limit).collect(), ..Self::default() };
         for raw in &info.symbols {
             let name = raw.get("symbol").and_then(Value::as_str).unwrap_or_default();
-            match Listed::deserialize(raw).map_err(|error| error.to_string()).and_then(|listed| listed.rules()) {
+            match Listed::deserialize(raw).map_err(|error| error.to_string()).and_then(Listed::rules) {
                 Ok(symbol) => drop(rules.symbols.insert(name.to_owned(), symbol)),
                 Err(why) => rules.refused.push(format!("{}: {why}", word(name))),
             }
@@ -226,7 +226,8 @@ struct Listed {
 #[derive(Deserialize)]
 #[serde(tag = "filterType", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
 enum Filter {
-    PriceFilter {
+    #[serde(rename = "PRICE_FILTER")]
+    Price {
         min_price: Digits,
         max_price: Digits,
         tick_size: Digits,
@@ -341,7 +342,7 @@ impl SymbolRules {
             Ok(Bounds { min: min.qty()?, max: max.qty()?, step: step.qty()? })
         };
         match filter {
-            Filter::PriceFilter { min_price, max_price, tick_size } => {
+            Filter::Price { min_price, max_price, tick_size } => {
                 self.price = Bounds { min: min_price.price()?, max: max_price.price()?, step: tick_size.price()? };
             }
             Filter::LotSize { min_qty, max_qty, step_size } => self.lot = lot(min_qty, max_qty, step_size)?,

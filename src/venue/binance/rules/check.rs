@@ -41,8 +41,14 @@ pub enum Unfit {
     Breach(#[from] Breach),
 }
 
+impl Breach {
+    fn new(filter: &'static str, found: impl fmt::Display, allowed: impl fmt::Display) -> Self {
+        Self { filter, found: found.to_string(), allowed: allowed.to_string() }
+    }
+}
+
 fn breach<T>(filter: &'static str, found: impl fmt::Display, allowed: impl fmt::Display) -> Result<T, Breach> {
-    Err(Breach { filter, found: found.to_string(), allowed: allowed.to_string() })
+    Err(Breach::new(filter, found, allowed))
 }
 
 /// The least common multiple; zero is no rule. `None` when it does not fit.
@@ -189,7 +195,7 @@ impl SymbolRules {
                     Size::Quote(amount) => amount.quantity_floor(price),
                 };
                 let Some(step) = self.step(is_market) else {
-                    return Err(breach::<()>("MARKET_LOT_SIZE", self.market_lot.step, self.lot.step).unwrap_err().into());
+                    return Err(Breach::new("MARKET_LOT_SIZE", self.market_lot.step, self.lot.step).into());
                 };
                 let mut qty = wanted.min(self.largest(is_market).unwrap_or(wanted));
                 if caps_notional {
