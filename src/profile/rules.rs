@@ -1,6 +1,6 @@
 //! Rules that look at more than one value of a profile, or at what a type cannot say. One function a rule; all of them run.
 
-use crate::feed::binance::is_loopback;
+use crate::feed::binance::{Service, is_loopback};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::layer::Level;
@@ -11,19 +11,6 @@ use super::value::Value;
 
 /// Tables whose values say how much is allowed.
 const RISK_TABLES: [&str; 5] = ["limits", "caps", "floors", "risk", "escalation"];
-
-/// Hosts that take orders for money.
-const LIVE_HOSTS: [&str; 6] = [
-    "https://api.binance.com",
-    "https://api-gcp.binance.com",
-    "https://api1.binance.com",
-    "https://api2.binance.com",
-    "https://api3.binance.com",
-    "https://api4.binance.com",
-];
-
-/// Hosts that take orders and no money.
-const PRACTICE_HOSTS: [&str; 2] = ["https://testnet.binance.vision", "https://demo-api.binance.com"];
 
 /// How layers become one document, for a person: each rule is held by the code of this room and told by `explain --rules`.
 pub const MERGE_RULES: &[(&str, &str)] = &[
@@ -184,8 +171,11 @@ fn venue_fits_mode(effective: &Effective, found: &mut Diagnostics) {
     let Some(url) = effective.text_at(&url_key).filter(|_| venue == "binance") else { return };
     let host = url.trim_end_matches('/');
     let (good, allowed) = match mode {
-        "live" => (LIVE_HOSTS.contains(&host), LIVE_HOSTS[..2].join(", ")),
-        _ => (is_loopback(host) || PRACTICE_HOSTS.contains(&host), format!("{} or loopback", PRACTICE_HOSTS.join(", "))),
+        "live" => (Service::Orders.hosts().contains(&host), Service::Orders.hosts()[..2].join(", ")),
+        _ => {
+            let practice = Service::Practice.hosts();
+            (is_loopback(host) || practice.contains(&host), format!("{} or loopback", practice.join(", ")))
+        }
     };
     if !good {
         let error = Diagnostic::error("base-url", format!("a {mode} profile must not send orders to this address"))

@@ -50,6 +50,18 @@ impl VenueWaits<'_> {
     }
 }
 
+/// What a venue asked for could not be written down: a restart would not know of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ClosureLost<'a> {
+    pub why: &'a str,
+}
+
+impl ClosureLost<'_> {
+    pub fn emit(&self) {
+        tracing::warn!(why = self.why, "pause asked for by the venue not kept");
+    }
+}
+
 /// A connection to a venue's streams is over; another is opened.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamEnded<'a> {

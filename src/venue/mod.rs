@@ -8,6 +8,7 @@
 //!
 //! Not here: whether to send (`risk`), what the reports mean for the account (`stage/oms`).
 
+pub mod binance;
 pub mod paper;
 pub mod router;
 pub mod wire;

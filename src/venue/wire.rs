@@ -41,8 +41,10 @@ pub enum Request {
     FillsFrom { symbol: SymbolIndex, first: TradeId },
     /// Fills of a symbol in a range of at most 24 hours.
     FillsIn { symbol: SymbolIndex, from: Time, until: Time },
-    /// Balances and what the key may do.
+    /// Balances and what the account may do.
     Account,
+    /// What the key may do. Practice venues do not say.
+    Restrictions,
     /// The venue's clock.
     Time,
     /// The rules of the symbols and the limits on requests.
@@ -167,6 +169,15 @@ pub struct Account {
     pub at: Time,
 }
 
+/// What the venue lets the key do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restrictions {
+    /// Only from addresses that its owner has listed.
+    pub is_bound_to_addresses: bool,
+    pub can_trade: bool,
+    pub can_withdraw: bool,
+}
+
 /// The venue's answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -175,6 +186,7 @@ pub enum Answer {
     Orders(Vec<VenueOrder>),
     Fills(Vec<VenueFill>),
     Account(Account),
+    Restrictions(Restrictions),
     Time(Time),
     /// The rules were taken by whoever keeps them; nothing is to be said.
     Done,
@@ -199,6 +211,9 @@ pub enum Failure {
     /// Not open any more: it may have been filled.
     #[error("the order is not open")]
     NotOpen,
+    /// It ended long ago without a fill, and the venue has put it away: final, and nothing of it is left.
+    #[error("the order ended without a fill long ago")]
+    Archived,
     /// Our clock is not the venue's. Nothing was done; the clock is to be compared and the request sent again.
     #[error("the venue's clock differs from ours")]
     Clock,

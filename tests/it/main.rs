@@ -6,6 +6,8 @@ mod archive;
 mod backtest;
 mod bad_data;
 mod binance;
+mod binance_orders;
+mod binance_payloads;
 mod bucket;
 mod cases;
 mod chains;

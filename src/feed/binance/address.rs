@@ -1,4 +1,4 @@
-//! Which addresses are asked for bars: a list, so that no document sends the program elsewhere.
+//! Which addresses are asked for bars and sent orders: a list, so that no document sends the program elsewhere.
 
 use super::BinanceError;
 
@@ -9,6 +9,14 @@ pub enum Service {
     Archive,
     /// Bars as they close, over WebSocket.
     Stream,
+    /// Orders, with money.
+    Orders,
+    /// Orders, without.
+    Practice,
+    /// What becomes of orders with money, over WebSocket.
+    Events,
+    /// And of those without.
+    PracticeEvents,
 }
 
 /// The first is the default: it serves public data only and takes no key. Hosts of the testnet are left out, whose prices would
@@ -25,6 +33,17 @@ const MARKET: [&str; 7] = [
 const ARCHIVE: [&str; 1] = ["https://data.binance.vision"];
 /// The first serves public data only.
 const STREAM: [&str; 3] = ["wss://data-stream.binance.vision", "wss://stream.binance.com:9443", "wss://stream.binance.com:443"];
+const ORDERS: [&str; 6] = [
+    "https://api.binance.com",
+    "https://api-gcp.binance.com",
+    "https://api1.binance.com",
+    "https://api2.binance.com",
+    "https://api3.binance.com",
+    "https://api4.binance.com",
+];
+const PRACTICE: [&str; 2] = ["https://testnet.binance.vision", "https://demo-api.binance.com"];
+const EVENTS: [&str; 2] = ["wss://ws-api.binance.com:443", "wss://ws-api.binance.com:9443"];
+const PRACTICE_EVENTS: [&str; 2] = ["wss://ws-api.testnet.binance.vision", "wss://demo-ws-api.binance.com"];
 const LOOPBACK: [&str; 3] = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
 const LOOPBACK_STREAM: [&str; 3] = ["ws://127.0.0.1", "ws://localhost", "ws://[::1]"];
 
@@ -35,13 +54,17 @@ impl Service {
             Self::Market => &MARKET,
             Self::Archive => &ARCHIVE,
             Self::Stream => &STREAM,
+            Self::Orders => &ORDERS,
+            Self::Practice => &PRACTICE,
+            Self::Events => &EVENTS,
+            Self::PracticeEvents => &PRACTICE_EVENTS,
         }
     }
 
     const fn loopback(self) -> &'static [&'static str] {
         match self {
-            Self::Market | Self::Archive => &LOOPBACK,
-            Self::Stream => &LOOPBACK_STREAM,
+            Self::Market | Self::Archive | Self::Orders | Self::Practice => &LOOPBACK,
+            Self::Stream | Self::Events | Self::PracticeEvents => &LOOPBACK_STREAM,
         }
     }
 }
@@ -69,6 +92,22 @@ impl Address {
     #[must_use]
     pub fn default_of(service: Service) -> Self {
         Self { text: service.hosts()[0].to_owned(), is_loopback: false }
+    }
+
+    /// Where the events of an account are told whose orders are sent here.
+    ///
+    /// # Errors
+    /// When no orders are sent here.
+    pub fn events(&self) -> Result<Self, BinanceError> {
+        let text = self.text.as_str();
+        if self.is_loopback {
+            return Self::new(Service::Events, &text.replacen("http", "ws", 1));
+        }
+        match PRACTICE.iter().position(|host| *host == text) {
+            Some(at) => Self::new(Service::PracticeEvents, PRACTICE_EVENTS[at]),
+            None if ORDERS.contains(&text) => Self::new(Service::Events, EVENTS[0]),
+            None => Err(BinanceError::Address { text: text.to_owned(), allowed: ORDERS.join(", ") }),
+        }
     }
 
     #[must_use]
@@ -119,6 +158,14 @@ mod tests {
             assert!(Address::new(Service::Market, wrong).is_err(), "{wrong}");
         }
         assert!(Address::new(Service::Archive, "https://data.binance.vision").is_ok());
+        let events = |service, text: &str| Address::new(service, text).unwrap().events().unwrap().as_str().to_owned();
+        assert_eq!(events(Service::Orders, "https://api3.binance.com"), "wss://ws-api.binance.com:443");
+        assert_eq!(events(Service::Practice, "https://testnet.binance.vision"), "wss://ws-api.testnet.binance.vision");
+        assert_eq!(events(Service::Practice, "https://demo-api.binance.com"), "wss://demo-ws-api.binance.com");
+        assert_eq!(events(Service::Practice, "http://127.0.0.1:81"), "ws://127.0.0.1:81");
+        assert!(Address::new(Service::Market, "https://data-api.binance.vision").unwrap().events().is_err());
+        assert!(Address::new(Service::Practice, "https://api.binance.com").is_err(), "money is not for practice");
+        assert!(Address::new(Service::Orders, "https://testnet.binance.vision").is_err());
         for good in ["wss://stream.binance.com:9443", "wss://data-stream.binance.vision/", "ws://127.0.0.1:9", "ws://[::1]:1"] {
             assert!(Address::new(Service::Stream, good).is_ok(), "{good}");
         }

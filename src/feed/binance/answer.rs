@@ -51,6 +51,7 @@ struct Complaint {
 
 impl Answer {
     /// Reads the answer, which came at `now` by our clock.
+    #[must_use]
     pub fn meaning(&self, now: Time) -> Meaning {
         let closed = |span: Span, why: String| Meaning::Closed { until: now + span, why };
         match self.status {
@@ -93,6 +94,7 @@ impl Answer {
     }
 
     /// The venue's own words, where the body is a complaint; its code is stable, the text is not.
+    #[must_use]
     pub fn complaint(&self) -> Option<String> {
         let found: Complaint = serde_json::from_slice(&self.body).ok()?;
         let text: String = found.msg.chars().filter(|c| !c.is_control()).take(SAID_CHARS_MAX).collect();

@@ -191,7 +191,7 @@ impl<'a> RestClient<'a> {
             Meaning::Refused(said) => Err(BinanceError::Refused { what: what.to_owned(), status, said }),
             Meaning::Closed { until, why } => {
                 // Written down first: a program that is killed while it waits must not ask again.
-                self.closure.keep(until, &why)?;
+                self.closure.keep(until, &why, status == 418, self.wire.now())?;
                 if status != 429 {
                     return Err(BinanceError::Closed { until, why });
                 }

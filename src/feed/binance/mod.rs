@@ -25,8 +25,9 @@ mod status;
 pub mod stream;
 
 pub use address::{Address, Service, is_loopback};
-pub use answer::Answer;
+pub use answer::{Answer, Meaning};
 pub use client::{RestClient, Wire};
+pub use closure::{Closure, Kept};
 pub use error::BinanceError;
 pub use http::{Http, Reach};
 pub use klines::{PAGE_BARS_MAX, RestKlines};

@@ -268,7 +268,9 @@ impl Router {
                 self.out.alarms.push(Alarm::Protocol { what });
             }
             // The last two are no answers to an order: nobody knows.
-            Failure::Ambiguous(_) | Failure::NoSuchOrder | Failure::NotOpen => self.lose_sight(id, now, &failure.to_string()),
+            Failure::Ambiguous(_) | Failure::NoSuchOrder | Failure::NotOpen | Failure::Archived => {
+                self.lose_sight(id, now, &failure.to_string())
+            }
         }
     }
 
