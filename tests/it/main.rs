@@ -26,6 +26,7 @@ mod heat_map;
 mod includes;
 mod ingest;
 mod init;
+mod journal;
 mod kills;
 mod lake;
 mod mangled;
