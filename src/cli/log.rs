@@ -14,8 +14,23 @@ use crate::store::journal::{LogQuery, LogRow};
 
 /// Rows that are shown unless more are asked for.
 const ROWS: u32 = 50;
-/// Letters of a row's content that fit beside its number, time and kind in 80 columns.
-const CONTENT_WIDTH: usize = 34;
+/// Digits of an amount that are shown; the rest is cut off.
+const DIGITS: usize = 8;
+/// Columns of the screen.
+const WIDTH: usize = 80;
+/// What of a row's content is shown, by its kind: where it stands, and the word before it. Rows of other kinds show what there is.
+const SHOWN: [(&str, &[(&str, &str)]); 10] = [
+    ("decision", &[("/symbol", "symbol "), ("/prediction", "prediction "), ("/close", "close "), ("/state", "")]),
+    ("order", &[("/intent/side", ""), ("/filled_qty", ""), ("/state", ""), ("/intent/id", "")]),
+    ("refusal", &[("/refusal/code", ""), ("/order", "")]),
+    ("fill", &[("/fill/side", ""), ("/fill/qty", ""), ("/fill/price", "@ "), ("/fill/order", "")]),
+    ("equity", &[("/equity", "equity "), ("/exposure", "exposure "), ("/state", "")]),
+    ("standing", &[("/account", ""), ("/watermark", "up to the bar of ")]),
+    ("intent", &[("/id", ""), ("/account", "")]),
+    ("order-state", &[("/id", ""), ("/state", "")]),
+    ("venue-fill", &[("/symbol", ""), ("/trade", "trade "), ("/order", "")]),
+    ("lease-claimed", &[("/account", ""), ("/token", "token "), ("/host", "by ")]),
+];
 
 /// Show what happened under a profile, the newest last: decisions, orders, fills, halts, notes.
 ///
@@ -77,11 +92,7 @@ fn show(args: &LogArgs, context: &Context) -> Result<Exit, Failure> {
     };
     let rows = glance.log(&query)?;
     let all = glance.log_rows()?;
-    let mut table = Table::new(&["row#", "at (UTC)", "kind", "content"]);
-    for row in &rows {
-        table.row([row.sequence.to_string(), short_time(row.at), row.kind.clone(), content(row)]);
-    }
-    let mut text = if rows.is_empty() { String::new() } else { table.render() };
+    let mut text = if rows.is_empty() { String::new() } else { table(&rows) };
     let shown = rows.len() as u64;
     text.push_str(&match shown {
         0 => format!("no such row among {}\n", grouped(all)),
@@ -114,27 +125,59 @@ fn in_full(row: &LogRow) -> Value {
     })
 }
 
-/// A row's content in few words, in the order of its fields; `--json` has all of it.
-fn content(row: &LogRow) -> String {
+fn table(rows: &[LogRow]) -> String {
+    let cells = rows.iter().map(|row| [row.sequence.to_string(), short_time(row.at), row.kind.clone()]);
+    let cells: Vec<[String; 3]> = cells.collect();
+    let widest = |at: usize| cells.iter().map(|cells| cells[at].chars().count()).max().unwrap_or(0).max(8);
+    let left = WIDTH.saturating_sub((0..3).map(|at| widest(at) + 2).sum());
+    let mut table = Table::new(&["row#", "at (UTC)", "kind", "content"]);
+    for (row, [sequence, at, kind]) in rows.iter().zip(cells) {
+        table.row([sequence, at, kind, content(row, left)]);
+    }
+    table.render()
+}
+
+/// A row's content in few words; `--json` has all of it.
+fn content(row: &LogRow, width: usize) -> String {
+    let body = body(row);
     let mut words = Vec::new();
-    gather("", &body(row), &mut words);
+    match SHOWN.iter().find(|(kind, _)| *kind == row.kind) {
+        Some((_, shown)) => {
+            let there = shown.iter().filter_map(|(place, word)| Some((body.pointer(place)?, word)));
+            words.extend(there.map(|(value, word)| format!("{word}{}", plain(value))));
+        }
+        None => gather("", &body, &mut words),
+    }
     let text: String = words.join(" ").chars().filter(|c| !c.is_control()).collect();
-    if text.chars().count() <= CONTENT_WIDTH {
+    if text.chars().count() <= width {
         return text;
     }
-    let short: String = text.chars().take(CONTENT_WIDTH - 1).collect();
+    let short: String = text.chars().take(width - 1).collect();
     format!("{}…", short.trim_end())
+}
+
+/// A value without the quotes of JSON; amounts of money with as many digits as a person reads.
+fn plain(value: &Value) -> String {
+    let Value::String(text) = value else { return value.to_string() };
+    match text.split_once('.') {
+        Some((whole, rest))
+            if whole.parse::<i64>().is_ok() && rest.len() > DIGITS && rest.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            format!("{whole}.{}", &rest[..DIGITS])
+        }
+        _ => text.clone(),
+    }
 }
 
 fn gather(name: &str, value: &Value, words: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
-            fields.iter().filter(|(name, _)| *name != "at").for_each(|(name, value)| gather(name, value, words))
+            let fields = fields.iter().filter(|(name, _)| *name != "at");
+            fields.for_each(|(name, value)| gather(name, value, words));
         }
         Value::Array(items) => items.iter().for_each(|item| gather(name, item, words)),
         Value::Null => {}
-        Value::String(text) => words.push(format!("{name}={text}")),
-        other => words.push(format!("{name}={other}")),
+        other => words.push(format!("{name} {}", plain(other)).trim_start().to_owned()),
     }
 }
 
@@ -184,11 +227,21 @@ mod tests {
             body: body.to_owned(),
             hash: Hash(Head::START.hash.0),
         };
-        assert_eq!(content(&row(r#"{"at":"x","n":1,"deep":{"text":"a","none":null}}"#)), "text=a n=1");
-        assert_eq!(content(&row("{\"t\":\"a\\u001b[31mb\"}")), "t=a[31mb");
-        let long = content(&row(&format!("{{\"t\":\"{}\"}}", "é".repeat(90))));
-        assert_eq!(long.chars().count(), CONTENT_WIDTH);
+        assert_eq!(content(&row(r#"{"at":"x","n":1,"deep":{"text":"a","none":null}}"#), 34), "text a n 1");
+        assert_eq!(content(&row("{\"t\":\"a\\u001b[31mb\"}"), 34), "t a[31mb");
+        let long = content(&row(&format!("{{\"t\":\"{}\"}}", "é".repeat(90))), 34);
+        assert_eq!(long.chars().count(), 34);
         assert!(long.ends_with('…'));
-        assert_eq!(content(&row("no json")), "=no json");
+        assert_eq!(content(&row("no json"), 34), "no json");
+    }
+
+    #[test]
+    fn amounts_are_cut_and_nothing_else() {
+        let shown = |text: &str| plain(&Value::String(text.to_owned()));
+        assert_eq!((shown("-0.123456789123"), shown("1.5")), ("-0.12345678".to_owned(), "1.5".to_owned()));
+        assert_eq!(
+            (shown("1.2.3.4567890123"), shown("v.1234567890")),
+            ("1.2.3.4567890123".to_owned(), "v.1234567890".to_owned())
+        );
     }
 }

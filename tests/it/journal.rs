@@ -203,7 +203,7 @@ fn a_flipped_bit_is_found() {
         match Journal::open(copy.path()).and_then(|journal| journal.verify(|_| {})) {
             Err(_) => found += 1,
             Ok(_) => {
-                assert_eq!(truth(&path).as_deref(), Some(&*whole), "seed {seed}, byte {place}: it is believed, and is not true")
+                assert_eq!(truth(&path).as_deref(), Some(&*whole), "seed {seed}, byte {place}: it is believed, and is not true");
             }
         }
     }
