@@ -4,8 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{Span, TimeInForce};
-use crate::risk::testing::{limits, rules};
-use crate::risk::{Gate, Limits, TradingState, View};
+use crate::risk::testing;
 
 const HOUR: Span = Span::from_secs(3600);
 const BTC: SymbolIndex = SymbolIndex(0);
@@ -37,45 +36,7 @@ fn config() -> PaperConfig {
 
 /// Passes an order through a gate that refuses nothing these tests send.
 fn approved(intent: OrderIntent, instrument: &Instrument) -> Approved<OrderIntent> {
-    let wide = money("1000000");
-    let limits = Limits {
-        max_notional_per_order: wide,
-        max_position_notional: wide,
-        max_total_notional: wide,
-        max_daily_turnover: wide,
-        max_participation: Fraction::ONE,
-        price_collar: Fraction::ONE,
-        ..limits()
-    };
-    let view = View {
-        now: intent.decided_at,
-        state: TradingState::Active,
-        halt: None,
-        instrument,
-        symbol_allowed: true,
-        data_until: intent.decided_at,
-        max_bar_age: HOUR,
-        bars_since_gap: 1,
-        model_window: 1,
-        unknown_orders: 0,
-        reconciled: true,
-        last_same_order: None,
-        repeated_orders: 0,
-        previous_close: None,
-        bar_volume: "1000000".parse().unwrap(),
-        position: "1000000".parse().unwrap(),
-        open_sells: Qty::ZERO,
-        cash: wide,
-        open_buys: Money::ZERO,
-        symbol_exposure: Money::ZERO,
-        total_exposure: Money::ZERO,
-        turnover_today: Money::ZERO,
-        open_orders: 0,
-        orders_last_minute: 0,
-        orders_today: 0,
-        fee: Bps(10),
-    };
-    Gate::new(limits, rules()).check(intent, &view).unwrap()
+    testing::approve(intent, instrument)
 }
 
 /// What a test asks for at a bar's close: (buy, amount in steps, limit price or market, withdraw the last one).
@@ -211,6 +172,7 @@ proptest! {
                     (fill.order, *done)
                 }
                 OrderReport::Canceled { id, .. } | OrderReport::Expired { id, .. } | OrderReport::Rejected { id, .. } => (*id, true),
+                other => panic!("no such thing on paper: {other:?}"),
             };
             if is_end {
                 *ends.entry(id).or_default() += 1;
