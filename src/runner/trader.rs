@@ -83,6 +83,11 @@ impl TraderState {
         self.desk.paused_until()
     }
 
+    /// Latches a halt: a person's word. Exits still pass.
+    pub fn latch(&mut self, at: Time) {
+        self.desk.latch(at);
+    }
+
     /// Clears halt and pause: a person's word.
     pub fn resume(&mut self) {
         self.desk.resume();

@@ -69,6 +69,11 @@ impl DeskState {
         self.guard.paused_until()
     }
 
+    /// Latches a halt: a person's word. Exits still pass.
+    pub fn latch(&mut self, at: Time) {
+        self.guard.halt(at, false);
+    }
+
     /// Clears halt and pause: a person's word.
     pub fn resume(&mut self) {
         self.guard.resume();
