@@ -16,8 +16,8 @@ const UNPACKED_BYTES_MAX: u64 = 8 << 30;
 const RATIO_MAX: u64 = 100;
 /// Below this, the ratio says nothing.
 const RATIO_FROM_BYTES: u64 = 4 << 20;
-/// How much is read at once: some thousand rows.
-pub const CHUNK_BYTES: usize = 1 << 20;
+/// How much is read at once: some thousand rows, and little enough to be hashed and parsed while it is in the processor's own memory.
+pub const CHUNK_BYTES: usize = 256 << 10;
 
 /// What names a file by its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +36,10 @@ pub enum Kind {
 pub struct Input {
     path: PathBuf,
     stream: Stream,
-    /// Unpacked bytes not yet used: `window[start..]`.
+    /// Unpacked bytes not yet used: `window[start..end]`.
     window: Vec<u8>,
     start: usize,
+    end: usize,
     unpacked: u64,
     is_at_end: bool,
     kind: Kind,
@@ -88,19 +89,19 @@ impl Input {
         let stream = match &magic[..len] {
             [] => return Err(FeedError::Empty(path.to_owned())),
             [0x1f, 0x8b, ..] => {
-                Stream::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(CHUNK_BYTES / 4, Hashed::new(file)))))
+                Stream::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(CHUNK_BYTES, Hashed::new(file)))))
             }
             [b'P', b'K', ..] => Stream::Zip(Box::new(ZipMember::open(path, file)?)),
             _ => Stream::Plain(Hashed::new(file)),
         };
-        let mut input =
-            Self { path: path.to_owned(), stream, window: Vec::new(), start: 0, unpacked: 0, is_at_end: false, kind: Kind::Csv };
+        let (path, window) = (path.to_owned(), Vec::new());
+        let mut input = Self { path, stream, window, start: 0, end: 0, unpacked: 0, is_at_end: false, kind: Kind::Csv };
         input.fill()?;
         if let Some(rest) = input.bytes().strip_prefix(b"\xef\xbb\xbf") {
-            input.start = input.window.len() - rest.len();
+            input.start = input.end - rest.len();
         }
         match input.bytes().iter().find(|byte| !byte.is_ascii_whitespace()) {
-            None => return Err(FeedError::Empty(path.to_owned())),
+            None => return Err(FeedError::Empty(input.path)),
             Some(b'[' | b'{') => input.kind = Kind::Json,
             Some(_) => {}
         }
@@ -117,7 +118,7 @@ impl Input {
 
     /// The unpacked bytes at hand.
     pub fn bytes(&self) -> &[u8] {
-        &self.window[self.start..]
+        &self.window[self.start..self.end]
     }
 
     /// Is there nothing behind [`Self::bytes`]?
@@ -128,18 +129,19 @@ impl Input {
     /// Drops the first `count` bytes at hand.
     pub fn consume(&mut self, count: usize) {
         self.start += count;
-        debug_assert!(self.start <= self.window.len(), "only bytes at hand are used up");
+        debug_assert!(self.start <= self.end, "only bytes at hand are used up");
     }
 
     /// Brings more bytes to hand.
     pub fn fill(&mut self) -> Result<(), FeedError> {
-        self.window.drain(..self.start);
-        self.start = 0;
-        let len = self.window.len();
-        self.window.resize(len + CHUNK_BYTES, 0);
-        let read = self.stream.read_full(&mut self.window[len..]);
+        self.window.copy_within(self.start..self.end, 0);
+        let left = self.end - self.start;
+        if self.window.len() < left + CHUNK_BYTES {
+            self.window.resize(left + CHUNK_BYTES, 0);
+        }
+        let read = self.stream.read_full(&mut self.window[left..left + CHUNK_BYTES]);
         let read = read.map_err(|source| self.unpack_error(source))?;
-        self.window.truncate(len + read);
+        (self.start, self.end) = (0, left + read);
         self.is_at_end = read < CHUNK_BYTES;
         self.unpacked += read as u64;
         self.check_bounds()
@@ -208,7 +210,7 @@ impl Hashed {
 
     /// Reads to the end, since bytes behind the last row or the last gzip member are also the file's.
     fn finish(mut self) -> io::Result<Fingerprint> {
-        let mut buffer = vec![0; CHUNK_BYTES / 4];
+        let mut buffer = vec![0; CHUNK_BYTES];
         while self.read(&mut buffer)? > 0 {}
         Ok(Fingerprint { bytes: self.bytes, sha256: crate::store::disk::hex(&self.hash.finalize()) })
     }
@@ -252,7 +254,7 @@ impl ZipMember {
         let reader = match method {
             zip::CompressionMethod::Stored => ZipReader::Stored(data),
             zip::CompressionMethod::Deflated => {
-                ZipReader::Deflated(DeflateDecoder::new(BufReader::with_capacity(CHUNK_BYTES / 4, data)))
+                ZipReader::Deflated(DeflateDecoder::new(BufReader::with_capacity(CHUNK_BYTES, data)))
             }
             other => return Err(refused(format!("it is packed by {other}; store or deflate it"))),
         };
