@@ -163,7 +163,7 @@ fn quick_row(text: &[u8]) -> Option<(Kline, usize)> {
 }
 
 /// A comma, a number in quotes, and what comes behind it.
-#[inline]
+#[inline(always)]
 fn quoted(text: &[u8]) -> Option<(f64, &[u8])> {
     let (value, rest) = decimal(text.strip_prefix(b",\"")?)?;
     Some((value, rest.strip_prefix(b"\"")?))

@@ -406,9 +406,9 @@ impl<'a> Intake<'a> {
         let mut settler = Settler::new(series.interval(), self.contract, self.now);
         let mut taken = Taken::default();
         let mut writer = None;
+        let mut chunk = Batch::default();
         let mut has_more = true;
         while has_more {
-            let mut chunk = Batch::default();
             while has_more && chunk.len() < self.chunk_rows {
                 has_more = source.read(STEP_ROWS.min(self.chunk_rows), &mut chunk)?;
                 progress(source.position());
@@ -419,7 +419,7 @@ impl<'a> Intake<'a> {
                 Some(writer) => writer,
                 none => none.insert(self.lake.writer(series)?),
             };
-            taken.settle(&mut settler, writer, chunk, self.contract)?;
+            chunk = taken.settle(&mut settler, writer, chunk, self.contract)?;
         }
         let fingerprint = source.finish()?;
         let mut writer = writer.expect("a source has at least one chunk");
