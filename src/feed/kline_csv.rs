@@ -1,6 +1,7 @@
 //! Klines as CSV: twelve columns, with a header or without.
 
-use super::input::{Fingerprint, Input};
+use super::hash::Fingerprint;
+use super::input::Input;
 use super::kline::{Kline, Rows};
 use super::layout::is_header;
 use super::number::{decimal, whole};

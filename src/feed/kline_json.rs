@@ -1,6 +1,7 @@
 //! Klines as JSON: pages, each an array of arrays, one behind the other or one a line.
 
-use super::input::{Fingerprint, Input};
+use super::hash::Fingerprint;
+use super::input::Input;
 use super::kline::{FIELDS, Kline, Rows, SHORT_FIELDS};
 use super::number::{decimal, whole};
 use super::{BarSource, Batch, Expected, FeedError};
