@@ -100,7 +100,8 @@ pub const fn transition(state: OrderState, event: OrderEvent) -> Result<OrderSta
         (S::Created, E::Deny) => S::Denied,
         (S::Approved, E::Send) => S::Sending,
         (S::Approved | S::Sending | S::Unknown, E::Abandon) => S::Abandoned,
-        (S::Sending, E::LoseSight) => S::Unknown,
+        // Also of one that was known: its status may be a word that nobody has heard.
+        (S::Sending | S::Accepted | S::PartiallyFilled, E::LoseSight) => S::Unknown,
         // An unknown order takes whatever the venue says of it once asked.
         (S::Sending | S::Unknown, E::Accept) => S::Accepted,
         (S::Sending | S::Unknown, E::Reject) => S::Rejected,

@@ -23,11 +23,11 @@ pub mod time;
 pub mod trade;
 
 pub use bar::{Bar, Columns};
-pub use fill::{Fill, Liquidity};
+pub use fill::{FeeIn, Fill, Liquidity};
 pub use instrument::{Instrument, Symbol, SymbolIndex};
 pub use lifecycle::{BadTransition, OrderEvent, OrderState};
 pub use money::{Bps, Fraction, Money, Price, Qty};
-pub use order::{ClientOrderId, OrderIntent, OrderKind, Purpose, RejectReason, Side, Size};
+pub use order::{ClientOrderId, OrderIntent, OrderKind, Purpose, RejectReason, Side, Size, TimeInForce};
 pub use rows::{Extras, Projection, Rows, TRADES_UNKNOWN};
 pub use secret::SecretRef;
 pub use series::{Series, SeriesError};

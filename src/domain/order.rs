@@ -33,7 +33,41 @@ pub enum OrderKind {
     /// At the next price there is.
     Market,
     /// At `price` or better, until `expires_at`.
-    Limit { price: Price, expires_at: Time },
+    Limit {
+        price: Price,
+        expires_at: Time,
+        #[serde(default, skip_serializing_if = "TimeInForce::is_default")]
+        tif: TimeInForce,
+    },
+}
+
+/// What becomes of the part of a limit order that cannot be filled at once, or can.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeInForce {
+    /// Good till canceled: it rests.
+    #[default]
+    Gtc,
+    /// Immediate or cancel: it expires.
+    Ioc,
+    /// Rests only: rejected when it would take from the book.
+    PostOnly,
+}
+
+impl TimeInForce {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gtc => "gtc",
+            Self::Ioc => "ioc",
+            Self::PostOnly => "post-only",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::Gtc
+    }
 }
 
 impl OrderKind {
@@ -195,6 +229,17 @@ pub enum RejectReason {
     /// The amount buys less than one step at the price of the fill.
     QuantityZero,
     MinNotional,
+    /// A post-only order would have taken from the book.
+    WouldTake,
+    /// Another of the venue's rules on prices, quantities or counts.
+    Filter,
+    /// The symbol is not traded now, or not by this account.
+    NotTradable,
+    /// Too many orders or requests.
+    Throttled,
+    /// The key may not do this.
+    NotPermitted,
+    Other,
 }
 
 impl RejectReason {
@@ -204,6 +249,12 @@ impl RejectReason {
             Self::InsufficientBalance => "insufficient-balance",
             Self::QuantityZero => "quantity-zero",
             Self::MinNotional => "min-notional",
+            Self::WouldTake => "would-take",
+            Self::Filter => "filter",
+            Self::NotTradable => "not-tradable",
+            Self::Throttled => "throttled",
+            Self::NotPermitted => "not-permitted",
+            Self::Other => "other",
         }
     }
 }

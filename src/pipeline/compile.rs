@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::domain::{Money, Span, Symbol};
+use crate::domain::{Money, Span, Symbol, TimeInForce};
 use crate::feed::binance::{Address, Service};
 use crate::profile::Profile;
 use crate::profile::diagnostic::{Diagnostic, Diagnostics};
@@ -236,7 +236,14 @@ fn sizing(read: &Read<'_>) -> Sizing {
 fn oms_config(read: &Read<'_>) -> OmsConfig {
     OmsConfig {
         order: match read.text("order") {
-            "limit" => OrderStyle::Limit { offset: read.bps("offset_bps"), expire_after: read.span("expire_after") },
+            "limit" => {
+                let tif = match read.text("time_in_force") {
+                    "ioc" => TimeInForce::Ioc,
+                    "post-only" => TimeInForce::PostOnly,
+                    _ => TimeInForce::Gtc,
+                };
+                OrderStyle::Limit { offset: read.bps("offset_bps"), expire_after: read.span("expire_after"), tif }
+            }
             _ => OrderStyle::Market,
         },
         sized_in: if read.text("sized_in") == "base" { SizedIn::Base } else { SizedIn::Quote },

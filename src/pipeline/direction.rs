@@ -65,6 +65,7 @@ const DIRECTIONS: &[(&str, Direction)] = &[
     ("stage.*.order", Unknown),
     ("stage.*.offset_bps", Unknown),
     ("stage.*.expire_after", Unknown),
+    ("stage.*.time_in_force", Unknown),
     ("stage.*.sized_in", Unknown),
     ("stage.*.on_exit.stop_loss_atr", Unknown),
     ("stage.*.on_exit.take_profit_atr", Unknown),

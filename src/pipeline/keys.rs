@@ -43,6 +43,7 @@ macro_rules! words {
 }
 
 words!(RECORDS, "unknown-word", "a way to record decisions", ["changes", "all"], []);
+words!(TIMES_IN_FORCE, "unknown-word", "a time in force", ["gtc", "ioc", "post-only"], []);
 words!(ALIGNMENTS, "unknown-word", "an alignment", ["bar-close"], []);
 words!(WEEKDAYS, "unknown-weekday", "a weekday", wall_clock::WEEKDAYS, []);
 words!(MISFIRES, "unknown-word", "an answer to a misfire", ["skip", "run-once"], []);
@@ -140,6 +141,7 @@ pub static KEYS: &[Key] = &[
     key("stage.*.order", Kind::Word(&ORDERS), "market", "How orders meet the market.").only(KIND, &OMS),
     key("stage.*.offset_bps", Kind::Bps, "", "How far from the reference a limit order rests.").required().only(ORDER, &["limit"]),
     key("stage.*.expire_after", Kind::Span, "", "How long a limit order rests.").required().only(ORDER, &["limit"]),
+    key("stage.*.time_in_force", Kind::Word(&TIMES_IN_FORCE), "gtc", "What a limit order does when it cannot rest, or cannot fill at once.").only(ORDER, &["limit"]),
     key("stage.*.sized_in", Kind::Word(&SIZED_IN), "quote", "Is the amount fixed at the decision, or the quantity?").only(KIND, &OMS),
     key("stage.*.on_exit.stop_loss_atr", Kind::Float(0.0, 1000.0), "0.0", "Exit this many ATR below the entry; 0 is never.").only(KIND, &OMS),
     key("stage.*.on_exit.take_profit_atr", Kind::Float(0.0, 1000.0), "0.0", "Exit this many ATR above the entry; 0 is never.").only(KIND, &OMS),

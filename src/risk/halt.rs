@@ -37,7 +37,24 @@ impl TradingState {
 pub enum HaltCause {
     DrawdownDaily,
     DrawdownWeekly,
+    /// A person stopped it.
     Operator,
+    /// Somebody else trades on the account.
+    ForeignActivity,
+    /// Our account and the venue's differ, and nothing explains it.
+    ReconcileMismatch,
+    /// The venue said what cannot be.
+    VenueProtocol,
+    /// The venue filled more than was ordered.
+    Overfill,
+    /// The venue refuses the key.
+    VenueKey,
+    /// For a minute nobody has known what became of an order.
+    UnresolvedOrder,
+    /// Our clock or the venue's jumped.
+    Clock,
+    /// The journal could not be written.
+    Journal,
 }
 
 impl HaltCause {
@@ -47,6 +64,14 @@ impl HaltCause {
             Self::DrawdownDaily => "drawdown-daily",
             Self::DrawdownWeekly => "drawdown-weekly",
             Self::Operator => "operator",
+            Self::ForeignActivity => "foreign-activity",
+            Self::ReconcileMismatch => "reconcile-mismatch",
+            Self::VenueProtocol => "venue-protocol",
+            Self::Overfill => "overfill",
+            Self::VenueKey => "venue-key",
+            Self::UnresolvedOrder => "unresolved-order",
+            Self::Clock => "clock",
+            Self::Journal => "journal",
         }
     }
 }
@@ -230,12 +255,23 @@ impl Guard {
         Some(until)
     }
 
-    /// Latches a halt by hand. A halt that stands is kept: its time and cause are evidence.
-    pub fn halt(&mut self, at: Time, cancels_only: bool) {
+    /// Latches a halt. One that stands is kept: its time and cause are evidence. Gives whether it is new.
+    pub fn halt(&mut self, at: Time, cause: HaltCause, cancels_only: bool) -> bool {
         match &mut self.halt {
-            Some(halt) => halt.cancels_only |= cancels_only,
-            None => self.halt = Some(Halt { cause: HaltCause::Operator, at, cancels_only }),
+            Some(halt) => {
+                halt.cancels_only |= cancels_only;
+                false
+            }
+            None => {
+                self.halt = Some(Halt { cause, at, cancels_only });
+                true
+            }
         }
+    }
+
+    /// Nothing new before `until`.
+    pub fn pause(&mut self, until: Time) {
+        self.paused_until = Some(self.paused_until.map_or(until, |before| before.max(until)));
     }
 
     /// Clears halt and pause, by a person. The marks restart at the last equity, or the same loss would trip again at once.

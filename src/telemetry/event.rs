@@ -117,6 +117,9 @@ impl Notice {
                 tracing::warn!(%at, symbol = name(symbol), %order, reason = reason.name(), "order rejected");
             }
             Self::BarGap { symbol, at, missing } => tracing::warn!(%at, symbol = name(symbol), missing, "bars missing"),
+            Self::ExcessFill { order, symbol, at, qty } => {
+                tracing::error!(%at, symbol = name(symbol), %order, %qty, "fill beyond the order");
+            }
             Self::Dust { symbol, at, qty } => tracing::info!(%at, symbol = name(symbol), %qty, "dust left"),
         }
     }

@@ -93,6 +93,13 @@ pub enum Notice {
         at: Time,
         missing: u32,
     },
+    /// The venue filled more than was ordered, or an order that had ended.
+    ExcessFill {
+        order: ClientOrderId,
+        symbol: SymbolIndex,
+        at: Time,
+        qty: Qty,
+    },
     /// What is left of a position is too small to sell.
     Dust {
         symbol: SymbolIndex,

@@ -9,6 +9,8 @@
 //! Not here: whether to send (`risk`), what the reports mean for the account (`stage/oms`).
 
 pub mod paper;
+pub mod router;
+pub mod wire;
 
 use crate::domain::{ClientOrderId, Fill, OrderIntent, RejectReason, Time};
 use crate::risk::Approved;
@@ -38,6 +40,26 @@ pub enum OrderReport {
         id: ClientOrderId,
         at: Time,
         reason: RejectReason,
+    },
+    /// Nobody knows what became of it; it counts at its worst case.
+    Unknown {
+        id: ClientOrderId,
+        at: Time,
+    },
+    /// It never reached the venue, and never will.
+    Abandoned {
+        id: ClientOrderId,
+        at: Time,
+    },
+    /// All of it was filled, by fills reported before.
+    Completed {
+        id: ClientOrderId,
+        at: Time,
+    },
+    /// A fill beyond what was ordered, or after the order's end. It is true all the same.
+    Excess {
+        fill: Fill,
+        at: Time,
     },
 }
 

@@ -2,14 +2,15 @@
 //!
 //! - A market order fills at the next bar's open, worse by the slippage; what the volume cap leaves over expires, as on a venue
 //!   whose book runs out.
-//! - A limit order fills at its price when a bar trades *through* it; a touch is not a fill. What the cap leaves over rests on.
+//! - A limit order fills at its price when a bar trades *through* it; a touch is not a fill. What the cap leaves over rests on. One that may
+//!   not rest fills at the next open or expires; one that may only rest is rejected when that open would fill it.
 //! - The account's cash and holdings are the venue's own: an order that they do not cover is rejected at the fill.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Bar, Bps, ClientOrderId, Fill, Fraction, Instrument, Interval, Liquidity, Money, OrderIntent, OrderKind, Price, Qty,
-    RejectReason, Side, Size, SymbolIndex, Time,
+    Bar, Bps, ClientOrderId, FeeIn, Fill, Fraction, Instrument, Interval, Liquidity, Money, OrderIntent, OrderKind, Price, Qty,
+    RejectReason, Side, Size, SymbolIndex, Time, TimeInForce,
 };
 use crate::risk::Approved;
 
@@ -34,6 +35,9 @@ pub struct PaperConfig {
 struct Resting {
     intent: OrderIntent,
     filled: Qty,
+    /// It has stood in the book for a bar.
+    #[serde(default)]
+    rested: bool,
 }
 
 /// The state a restart needs; the configuration is given anew.
@@ -124,10 +128,22 @@ impl Paper {
         }
         // A market order is done at the open; a limit order somewhere in the bar, known only at its close.
         let at = match order.intent.kind {
-            OrderKind::Market => bar.open_time,
+            OrderKind::Market | OrderKind::Limit { tif: TimeInForce::Ioc, .. } => bar.open_time,
             OrderKind::Limit { .. } => bar.open_time + interval.span(),
         };
-        let Some(wanted) = self.execution(order, bar, open) else { return true };
+        if would_take(order, open) {
+            let (at, reason) = (bar.open_time, RejectReason::WouldTake);
+            self.reports.push(OrderReport::Rejected { id, at, reason });
+            return false;
+        }
+        order.rested = true;
+        let is_immediate = matches!(order.intent.kind, OrderKind::Market | OrderKind::Limit { tif: TimeInForce::Ioc, .. });
+        let Some(wanted) = self.execution(order, bar, open) else {
+            if is_immediate {
+                self.reports.push(OrderReport::Expired { id, at });
+            }
+            return !is_immediate;
+        };
         if wanted.qty.is_zero() {
             self.reports.push(OrderReport::Rejected { id, at, reason: RejectReason::QuantityZero });
             return false;
@@ -144,11 +160,10 @@ impl Paper {
             }
         }
         let done = qty == wanted.qty;
-        let is_market = order.intent.kind == OrderKind::Market;
-        if is_market && !done {
+        if is_immediate && !done {
             self.reports.push(OrderReport::Expired { id, at });
         }
-        !done && !is_market
+        !done && !is_immediate
     }
 
     /// The price and whole remaining quantity at which the bar would do the order; `None` when it does not trade through.
@@ -161,6 +176,9 @@ impl Paper {
             }
             (OrderKind::Market, Side::Sell) => {
                 (open.lowered_floor(self.config.slippage).floor_to(instrument.price_tick), Liquidity::Taker)
+            }
+            (OrderKind::Limit { price, tif: TimeInForce::Ioc, .. }, side) => {
+                (self.at_once(instrument, side, price, open)?, Liquidity::Taker)
             }
             (OrderKind::Limit { price, .. }, Side::Buy) => {
                 (Price::from_f64(bar.low).is_some_and(|low| low < price).then_some(price)?, Liquidity::Maker)
@@ -176,6 +194,15 @@ impl Paper {
         Some(Execution { price, qty: qty - order.filled, liquidity })
     }
 
+    /// What an order that may not rest gets at the open: the market's price, never worse than its own.
+    fn at_once(&self, instrument: &Instrument, side: Side, limit: Price, open: Price) -> Option<Price> {
+        let (slippage, tick) = (self.config.slippage, instrument.price_tick);
+        match side {
+            Side::Buy => (open <= limit).then(|| open.raised_ceil(slippage).ceil_to(tick).min(limit)),
+            Side::Sell => (open >= limit).then(|| open.lowered_floor(slippage).floor_to(tick).max(limit)),
+        }
+    }
+
     /// Moves cash and holdings, or says why they do not cover it.
     fn book(
         &mut self,
@@ -189,7 +216,8 @@ impl Paper {
         let OrderIntent { id, symbol, side, purpose, .. } = order.intent;
         let rate = if liquidity == Liquidity::Maker { self.config.maker } else { self.config.taker };
         let fee = price.notional(qty).bps_ceil(rate);
-        let fill = Fill { order: id, symbol, side, purpose, at, price, qty, fee, liquidity, reference: open };
+        let fill =
+            Fill { order: id, symbol, side, purpose, at, price, qty, fee, fee_in: FeeIn::Quote, liquidity, reference: open };
         let cash = self.state.cash + fill.cash_change();
         let holding = self.state.holdings[symbol.at()] + fill.position_change();
         if (side == Side::Buy && cash.is_negative()) || holding < Qty::ZERO {
@@ -203,6 +231,16 @@ impl Paper {
     }
 }
 
+/// Would a post-only order meet the other side where the market opens?
+fn would_take(order: &Resting, open: Price) -> bool {
+    let OrderKind::Limit { price, tif: TimeInForce::PostOnly, .. } = order.intent.kind else { return false };
+    !order.rested
+        && match order.intent.side {
+            Side::Buy => open <= price,
+            Side::Sell => open >= price,
+        }
+}
+
 impl Venue for Paper {
     fn submit(&mut self, order: Approved<OrderIntent>) {
         let intent = order.consume();
@@ -212,7 +250,7 @@ impl Venue for Paper {
             return;
         }
         self.reports.push(OrderReport::Accepted { id, at });
-        self.state.resting.push(Resting { intent, filled: Qty::ZERO });
+        self.state.resting.push(Resting { intent, filled: Qty::ZERO, rested: false });
     }
 
     fn cancel(&mut self, id: ClientOrderId, at: Time) {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Bps, ClientOrderId, Fraction, OrderKind, SymbolIndex};
+use crate::domain::{Bps, ClientOrderId, Fraction, OrderKind, SymbolIndex, TimeInForce};
 use crate::risk::halt::HaltCause;
 use crate::risk::testing::{limits, rules};
 
@@ -138,7 +138,7 @@ fn counts_and_times_pass_at_the_limit_and_not_beyond() {
 fn prices_pass_at_the_collar_and_not_beyond() {
     let i = instrument();
     let limit = |p: &str| OrderIntent {
-        kind: OrderKind::Limit { price: price(p), expires_at: Time::MAX },
+        kind: OrderKind::Limit { price: price(p), expires_at: Time::MAX, tif: TimeInForce::Gtc },
         size: Size::Base(qty("0.0009")),
         ..buy("50")
     };
@@ -229,7 +229,7 @@ proptest! {
         limit_price in 494_000_000_000_000_i128..506_000_000_000_000, is_limit: bool, base in 0_i128..120_000,
     ) {
         let i = Instrument { price_tick: Price::ZERO, qty_step: Qty::ZERO, ..instrument() };
-        let kind = if is_limit { OrderKind::Limit { price: Price::from_count(limit_price), expires_at: Time::MAX } } else { OrderKind::Market };
+        let kind = if is_limit { OrderKind::Limit { price: Price::from_count(limit_price), expires_at: Time::MAX, tif: TimeInForce::Gtc } } else { OrderKind::Market };
         let size = if is_limit { Size::Base(Qty::from_count(base)) } else { Size::Quote(amount) };
         let intent = OrderIntent { kind, size, ..buy("1") };
         let view = View {

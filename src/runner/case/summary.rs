@@ -22,13 +22,17 @@ pub(super) struct Standing<'a> {
 /// Amounts in full: a golden is compared, not glanced at.
 pub(super) fn lines(standing: &Standing<'_>) -> Sheet {
     let Standing { bars, watermark, tally, kills, state, summary } = standing;
-    let Tally { orders, fills, rejected, expired, canceled, refusals, denied, fees, turnover, exposure_peak } = tally;
+    let Tally { orders, fills, rejected, expired, canceled, refusals, denied, fees, turnover, exposure_peak, abandoned } = tally;
     let mut lines = vec![
         format!("state: {}", state.name()),
         format!("bars in this step: {bars}"),
         watermark.map_or_else(|| "traded up to: no bar yet".to_owned(), |time| format!("traded up to the bar of: {time}")),
         format!("orders: {orders} sent, {denied} denied, {rejected} rejected, {expired} expired, {canceled} canceled"),
     ];
+    // Only a real venue loses orders; where none was lost there is nothing to say.
+    if *abandoned > 0 {
+        lines.push(format!("abandoned: {abandoned} never reached the venue"));
+    }
     lines.extend(refusals.iter().map(|(code, count)| format!("refusals: {count} {code}")));
     lines.push(format!("fills: {fills}, fees {fees}, turnover {turnover}"));
     lines.push(format!("exposure: at most {exposure_peak}"));

@@ -49,6 +49,14 @@ impl Alert {
                     .with("symbol", symbol)
                     .with("missing", missing.to_string())
             }
+            Notice::ExcessFill { order, symbol, at, qty } => {
+                let symbol = name(symbol);
+                Self::new(format!("excess/{symbol}"), Severity::Critical, "the venue filled what was not ordered", at)
+                    .saying(format!("{symbol} {order}: {qty} was filled beyond the order or after its end; it is booked"))
+                    .with("symbol", symbol)
+                    .with("order", order.to_string())
+                    .with("quantity", qty.to_string())
+            }
             Notice::Dust { symbol, at, qty } => {
                 let symbol = name(symbol);
                 Self::new(format!("dust/{symbol}"), Severity::Info, "a rest is too small to sell", at)

@@ -81,6 +81,9 @@ pub struct Tally {
     pub rejected: u64,
     pub expired: u64,
     pub canceled: u64,
+    /// Approved and never sent, or proven never to have reached the venue.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub abandoned: u64,
     /// Denials by every code that refused.
     pub refusals: BTreeMap<String, u64>,
     pub denied: u64,
@@ -89,6 +92,11 @@ pub struct Tally {
     pub turnover: Money,
     /// The greatest value of all positions at a close.
     pub exposure_peak: Money,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none_yet(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

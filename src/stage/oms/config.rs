@@ -1,6 +1,6 @@
 //! What the OMS stage is told: how orders are made.
 
-use crate::domain::{Bps, Span};
+use crate::domain::{Bps, Span, TimeInForce};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct OmsConfig {
@@ -22,6 +22,7 @@ pub enum OrderStyle {
     Limit {
         offset: Bps,
         expire_after: Span,
+        tif: TimeInForce,
     },
 }
 

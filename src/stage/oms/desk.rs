@@ -324,9 +324,9 @@ impl Desk {
         let instrument = &self.config.instruments[symbol.at()];
         let (kind, price) = match self.config.oms.order {
             OrderStyle::Market => (OrderKind::Market, reference),
-            OrderStyle::Limit { offset, expire_after } => {
+            OrderStyle::Limit { offset, expire_after, tif } => {
                 let price = reference.lowered_floor(offset).floor_to(instrument.price_tick);
-                (OrderKind::Limit { price, expires_at: at.saturating_add(expire_after) }, price)
+                (OrderKind::Limit { price, expires_at: at.saturating_add(expire_after), tif }, price)
             }
         };
         // The venue takes an amount of quote currency for market orders only.
@@ -357,9 +357,10 @@ impl Desk {
             return;
         }
         let kind = match (self.config.oms.order, purpose) {
-            (OrderStyle::Limit { offset, expire_after }, Purpose::Signal | Purpose::TakeProfit) => OrderKind::Limit {
+            (OrderStyle::Limit { offset, expire_after, tif }, Purpose::Signal | Purpose::TakeProfit) => OrderKind::Limit {
                 price: reference.raised_ceil(offset).ceil_to(instrument.price_tick),
                 expires_at: at.saturating_add(expire_after),
+                tif,
             },
             _ => OrderKind::Market,
         };
@@ -466,6 +467,13 @@ impl Desk {
             OrderReport::Canceled { id, at } => (id, OrderEvent::Cancel, at),
             OrderReport::Expired { id, at } => (id, OrderEvent::Expire, at),
             OrderReport::Rejected { id, at, .. } => (id, OrderEvent::Reject, at),
+            OrderReport::Unknown { id, at } => (id, OrderEvent::LoseSight, at),
+            OrderReport::Abandoned { id, at } => (id, OrderEvent::Abandon, at),
+            OrderReport::Completed { id, at } => (id, OrderEvent::FillRest, at),
+            OrderReport::Excess { fill, .. } => {
+                self.book_excess(&fill, out);
+                return Ok(());
+            }
         };
         let open = &mut self.state.book.open;
         let position = open.iter().position(|order| order.intent.id == id).ok_or(DeskError::UnknownOrder(id))?;
@@ -501,6 +509,16 @@ impl Desk {
         Ok(())
     }
 
+    /// What nobody ordered is held all the same: the account says what is, and whoever calls stops trading.
+    fn book_excess(&mut self, fill: &Fill, out: &mut Outbox) {
+        self.state.touched = true;
+        let book = &mut self.state.book;
+        book.apply(fill, None);
+        let (cash_after, position_after) = (book.cash, book.holding(fill.symbol).position);
+        out.records.fills.push(FillRow { fill: *fill, cash_after, position_after });
+        out.records.notices.push(Notice::ExcessFill { order: fill.order, symbol: fill.symbol, at: fill.at, qty: fill.qty });
+    }
+
     fn end(&mut self, order: &OpenOrder, at: Time, report: &OrderReport, out: &mut Outbox) {
         let tally = &mut self.state.book.tally;
         let mut rejected = None;
@@ -512,7 +530,12 @@ impl Desk {
                 rejected = Some(reason);
                 out.records.notices.push(Notice::OrderRejected { order: id, symbol: order.intent.symbol, at, reason });
             }
-            OrderReport::Accepted { .. } | OrderReport::Filled { .. } => {}
+            OrderReport::Abandoned { .. } => tally.abandoned += 1,
+            OrderReport::Accepted { .. }
+            | OrderReport::Filled { .. }
+            | OrderReport::Completed { .. }
+            | OrderReport::Unknown { .. }
+            | OrderReport::Excess { .. } => {}
         }
         out.records.orders.push(order.row(Some(at), rejected));
     }

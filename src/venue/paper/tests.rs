@@ -3,9 +3,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::Span;
-use crate::risk::testing::{limits, rules};
-use crate::risk::{Gate, Limits, TradingState, View};
+use crate::domain::{Span, TimeInForce};
+use crate::risk::testing;
 
 const HOUR: Span = Span::from_secs(3600);
 const BTC: SymbolIndex = SymbolIndex(0);
@@ -37,53 +36,83 @@ fn config() -> PaperConfig {
 
 /// Passes an order through a gate that refuses nothing these tests send.
 fn approved(intent: OrderIntent, instrument: &Instrument) -> Approved<OrderIntent> {
-    let wide = money("1000000");
-    let limits = Limits {
-        max_notional_per_order: wide,
-        max_position_notional: wide,
-        max_total_notional: wide,
-        max_daily_turnover: wide,
-        max_participation: Fraction::ONE,
-        price_collar: Fraction::ONE,
-        ..limits()
-    };
-    let view = View {
-        now: intent.decided_at,
-        state: TradingState::Active,
-        halt: None,
-        instrument,
-        symbol_allowed: true,
-        data_until: intent.decided_at,
-        max_bar_age: HOUR,
-        bars_since_gap: 1,
-        model_window: 1,
-        unknown_orders: 0,
-        reconciled: true,
-        last_same_order: None,
-        repeated_orders: 0,
-        previous_close: None,
-        bar_volume: "1000000".parse().unwrap(),
-        position: "1000000".parse().unwrap(),
-        open_sells: Qty::ZERO,
-        cash: wide,
-        open_buys: Money::ZERO,
-        symbol_exposure: Money::ZERO,
-        total_exposure: Money::ZERO,
-        turnover_today: Money::ZERO,
-        open_orders: 0,
-        orders_last_minute: 0,
-        orders_today: 0,
-        fee: Bps(10),
-    };
-    Gate::new(limits, rules()).check(intent, &view).unwrap()
+    testing::approve(intent, instrument)
 }
 
 /// What a test asks for at a bar's close: (buy, amount in steps, limit price or market, withdraw the last one).
 type Wish = (bool, u32, Option<u32>, bool);
 
+const fn tif(amount: u32) -> TimeInForce {
+    match amount % 3 {
+        0 => TimeInForce::Ioc,
+        1 => TimeInForce::PostOnly,
+        _ => TimeInForce::Gtc,
+    }
+}
+
+/// How a limit at `price` ends in a bar that opens at 100, with a range of one around it.
+fn end_of(is_buy: bool, price: u32, tif: TimeInForce) -> Vec<OrderReport> {
+    let mut venue = Paper::new(PaperConfig { equity: "100000".parse().unwrap(), ..config() });
+    let price = Price::from_count(i128::from(price) * 100_000_000);
+    let mut order = intent(start(), (is_buy, 999, None, false));
+    order.kind = OrderKind::Limit { price, expires_at: start() + HOUR + HOUR, tif };
+    if !is_buy {
+        venue.submit(approved(intent(start(), (true, 3000, None, false)), &config().instruments[0]));
+        venue.on_bar(
+            BTC,
+            &Bar { open_time: start(), open: 100.0, high: 101.0, low: 99.0, close: 100.0, volume: 1e6 },
+            "1h".parse().unwrap(),
+        );
+    }
+    let mut reports = Vec::new();
+    venue.drain(&mut reports);
+    reports.clear();
+    venue.submit(approved(order, &config().instruments[0]));
+    venue.on_bar(
+        BTC,
+        &Bar { open_time: start() + HOUR, open: 100.0, high: 101.0, low: 99.0, close: 100.0, volume: 1e6 },
+        "1h".parse().unwrap(),
+    );
+    venue.drain(&mut reports);
+    reports.split_off(1)
+}
+
+#[test]
+fn an_order_that_may_not_rest_fills_at_once_or_expires() {
+    let price = |reports: &[OrderReport]| match reports {
+        [OrderReport::Filled { fill, done: true }] => Some((fill.price.to_string(), fill.liquidity)),
+        [OrderReport::Expired { .. }] => None,
+        other => panic!("{other:?}"),
+    };
+    let taken = |text: &str| Some((text.to_owned(), Liquidity::Taker));
+    let slipped = |is_buy| price(&end_of(is_buy, if is_buy { 10_900 } else { 9_100 }, TimeInForce::Ioc)).unwrap().0;
+    assert!(slipped(true).parse::<f64>().unwrap() > 100.0 && slipped(false).parse::<f64>().unwrap() < 100.0);
+    assert_eq!(price(&end_of(true, 10_000, TimeInForce::Ioc)), taken("100"), "never worse than its own price");
+    assert_eq!(price(&end_of(true, 9_999, TimeInForce::Ioc)), None);
+    assert_eq!(price(&end_of(false, 10_000, TimeInForce::Ioc)), taken("100"));
+    assert_eq!(price(&end_of(false, 10_001, TimeInForce::Ioc)), None);
+}
+
+#[test]
+fn a_post_only_order_never_takes() {
+    for (is_buy, through, resting) in [(true, 10_000, 9_950), (false, 10_000, 10_050)] {
+        let taken = end_of(is_buy, through, TimeInForce::PostOnly);
+        assert!(matches!(taken[..], [OrderReport::Rejected { reason: RejectReason::WouldTake, .. }]), "{taken:?}");
+        let rested = end_of(is_buy, resting, TimeInForce::PostOnly);
+        assert!(
+            matches!(rested[..], [OrderReport::Filled { fill, done: true }] if fill.liquidity == Liquidity::Maker),
+            "{rested:?}"
+        );
+    }
+}
+
 fn intent(at: Time, (is_buy, amount, limit, _): Wish) -> OrderIntent {
     let cents = |n: u32| Price::from_count(i128::from(n) * 100_000_000);
-    let kind = limit.map_or(OrderKind::Market, |price| OrderKind::Limit { price: cents(price), expires_at: at + HOUR + HOUR });
+    let kind = limit.map_or(OrderKind::Market, |price| OrderKind::Limit {
+        price: cents(price),
+        expires_at: at + HOUR + HOUR,
+        tif: tif(amount),
+    });
     let size = if is_buy && amount % 2 == 0 {
         Size::Quote(Money::from_count(i128::from(amount) * 100_000_000_000_000_000))
     } else {
@@ -143,6 +172,7 @@ proptest! {
                     (fill.order, *done)
                 }
                 OrderReport::Canceled { id, .. } | OrderReport::Expired { id, .. } | OrderReport::Rejected { id, .. } => (*id, true),
+                other => panic!("no such thing on paper: {other:?}"),
             };
             if is_end {
                 *ends.entry(id).or_default() += 1;

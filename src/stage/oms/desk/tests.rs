@@ -1,7 +1,7 @@
 //! The desk against the paper venue, bar by bar.
 
 use super::*;
-use crate::domain::Fraction;
+use crate::domain::{FeeIn, Fraction, TimeInForce};
 use crate::risk::rules::{DrawdownAction, OnDrawdown, PauseFor};
 use crate::risk::testing::{limits, rules};
 use crate::risk::{HaltCause, Limits, Rules};
@@ -194,7 +194,7 @@ fn an_exit_above_the_order_limit_is_sliced_under_it() {
 
 #[test]
 fn a_limit_order_fills_through_its_price_and_not_at_a_touch() {
-    let order = OrderStyle::Limit { offset: Bps(100), expire_after: Span::from_secs(3 * 3600) };
+    let order = OrderStyle::Limit { offset: Bps(100), expire_after: Span::from_secs(3 * 3600), tif: TimeInForce::Gtc };
     let mut floor = Floor::new(Setup { oms: OmsConfig { order, ..setup().oms }, ..setup() });
     floor.flat(100.0, long()).ohlcv([100.0, 100.0, 99.0, 100.0], 1e6, Target::Hold);
     assert!(floor.fills().is_empty(), "99.00 is only touched");
@@ -206,7 +206,7 @@ fn a_limit_order_fills_through_its_price_and_not_at_a_touch() {
 
 #[test]
 fn a_limit_order_expires_and_a_flat_signal_withdraws_it() {
-    let order = OrderStyle::Limit { offset: Bps(100), expire_after: HOUR };
+    let order = OrderStyle::Limit { offset: Bps(100), expire_after: HOUR, tif: TimeInForce::Gtc };
     let mut floor = Floor::new(Setup { oms: OmsConfig { order, ..setup().oms }, ..setup() });
     floor.flat(100.0, long()).flat(100.0, Target::Hold).flat(100.0, Target::Hold);
     assert_eq!(floor.states(), ["expired"]);
@@ -287,6 +287,7 @@ fn a_report_that_cannot_be_is_refused_and_books_nothing() {
         price: "100".parse().unwrap(),
         qty: qty("0.501"),
         fee: Money::ZERO,
+        fee_in: FeeIn::Quote,
         liquidity: crate::domain::Liquidity::Taker,
         reference: "100".parse().unwrap(),
     };
@@ -316,7 +317,7 @@ fn a_desk_read_back_goes_on_the_same() {
 
 /// A limit order that nobody fills.
 fn resting() -> OmsConfig {
-    OmsConfig { order: OrderStyle::Limit { offset: Bps(100), expire_after: HOUR }, ..setup().oms }
+    OmsConfig { order: OrderStyle::Limit { offset: Bps(100), expire_after: HOUR, tif: TimeInForce::Gtc }, ..setup().oms }
 }
 
 #[test]
@@ -376,7 +377,10 @@ fn orders_count_by_the_day_and_a_new_day_starts_at_zero() {
 /// What is open counts at once: in exposure, in cash, in turnover, in the number of orders.
 #[test]
 fn an_order_that_is_open_takes_its_room() {
-    let oms = OmsConfig { order: OrderStyle::Limit { offset: Bps(100), expire_after: Span::from_days(9) }, ..setup().oms };
+    let oms = OmsConfig {
+        order: OrderStyle::Limit { offset: Bps(100), expire_after: Span::from_days(9), tif: TimeInForce::Gtc },
+        ..setup().oms
+    };
     let mut floor = Floor::new(Setup { oms, ..setup() });
     floor.step(&[(BTC, [100.0; 4], 1e6, long()), (ETH, [100.0; 4], 1e6, Target::Hold)]);
     let open = floor.desk.open_orders()[0].intent;
@@ -403,7 +407,7 @@ fn two_symbols_share_one_limit() {
 #[test]
 fn a_kill_withdraws_the_bids_of_other_symbols() {
     let limits = Limits { max_dd_daily: Fraction::from_f64(0.01).unwrap(), ..limits() };
-    let order = OrderStyle::Limit { offset: Bps(100), expire_after: Span::from_days(9) };
+    let order = OrderStyle::Limit { offset: Bps(100), expire_after: Span::from_days(9), tif: TimeInForce::Gtc };
     let mut floor = Floor::new(Setup { limits, oms: OmsConfig { order, ..setup().oms }, ..setup() });
     let rest = [100.0; 4];
     floor.step(&[(BTC, rest, 1e6, long()), (ETH, rest, 1e6, Target::Hold)]);
