@@ -364,8 +364,9 @@ impl<'a> Intake<'a> {
         self.lake.clear_up(series)?;
         let Some(manifest) = self.lake.manifest(series)? else { return Ok(None) };
         let name = path.display().to_string();
-        let candidates = manifest.imports.iter().filter(|import| import.bytes == stamp.bytes && self.still_counts(import));
-        let known = candidates.clone().find(|import| {
+        let counts = |import: &&Import| import.bytes == stamp.bytes && self.still_counts(import);
+        let candidates: Vec<&Import> = manifest.imports.iter().filter(counts).collect();
+        let known = candidates.iter().find(|import| {
             let is_settled = import.at.micros() > stamp.trusted_after();
             import.source == name && import.modified == stamp.modified && is_settled
         });
@@ -373,7 +374,7 @@ impl<'a> Intake<'a> {
             return Ok(report_of(import, name));
         }
         // Touched, copied or moved, perhaps: the hash tells.
-        let Some(import) = same_bytes(path, candidates)? else { return Ok(None) };
+        let Some(import) = same_bytes(path, &candidates)? else { return Ok(None) };
         let is_known = import.source == name && import.modified == stamp.modified;
         // Written down so that next time the file's time is enough; if it would not be, not even that is written.
         if !is_known || self.now.micros() > stamp.trusted_after() {
@@ -465,15 +466,15 @@ impl<'a> Intake<'a> {
 }
 
 /// The import of the very bytes that a file has, hashed as each of the imports was.
-fn same_bytes<'a>(path: &Path, imports: impl Iterator<Item = &'a Import> + Clone) -> Result<Option<&'a Import>, FeedError> {
+fn same_bytes<'a>(path: &Path, imports: &[&'a Import]) -> Result<Option<&'a Import>, FeedError> {
     for kind in HashKind::ALL {
-        let mut of_kind = imports.clone().filter(|import| HashKind::of(&import.hash) == kind).peekable();
+        let mut of_kind = imports.iter().filter(|import| HashKind::of(&import.hash) == kind).peekable();
         if of_kind.peek().is_none() {
             continue;
         }
         let hash = feed::hash(path, kind)?.hash;
         if let Some(found) = of_kind.find(|import| import.hash == hash) {
-            return Ok(Some(found));
+            return Ok(Some(*found));
         }
     }
     Ok(None)
