@@ -9,6 +9,7 @@
 //! Not here: whether to send (`risk`), what the reports mean for the account (`stage/oms`).
 
 pub mod paper;
+pub mod sim;
 pub mod wire;
 
 use crate::domain::{ClientOrderId, Fill, OrderIntent, RejectReason, Time};
