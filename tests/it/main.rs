@@ -35,6 +35,7 @@ mod project;
 mod python;
 mod readers;
 mod resample;
+mod rehearsal;
 mod repairing;
 mod rewrite;
 mod running;

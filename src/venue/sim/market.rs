@@ -26,6 +26,14 @@ pub struct Depth {
 }
 
 impl Depth {
+    /// A book like that of a large symbol: a basis point apart, five deep, and half of what trades through an order is its own.
+    #[must_use]
+    pub fn of_a_large_symbol() -> Self {
+        let volume_share = Fraction::from_f64(0.5).expect("a literal fraction");
+        let level_qty = Qty::from_count(50_000_000);
+        Self { levels: 5, level_qty, level_bps: Bps(1), half_spread_bps: Bps(1), volume_share }
+    }
+
     /// A book that never ends, at the last price worsened by `slippage`.
     #[must_use]
     pub fn endless(slippage: Bps) -> Self {

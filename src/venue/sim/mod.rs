@@ -31,6 +31,7 @@ mod private;
 mod public;
 mod route;
 mod rules;
+pub mod serve;
 mod socket;
 mod streams;
 
