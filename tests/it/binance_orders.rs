@@ -10,7 +10,7 @@ use tidegate::feed::binance::{Address, Service};
 use tidegate::venue::binance::{Client, ClientConfig, Key, OrdersError, Symbols};
 use tidegate::venue::wire::{Answer, Failure, Request};
 
-mod server;
+pub mod server;
 
 use server::{Hands, Play, Server};
 
@@ -20,12 +20,13 @@ const START: &str = "2026-03-01T00:00:05Z";
 /// What a test waits for an answer that does not come.
 const TIMEOUT: Duration = Duration::from_millis(600);
 
+/// What the client keeps open ends with its runtime, which goes first; the server waits for its guests.
 struct Desk {
+    client: Client,
+    runtime: tokio::runtime::Runtime,
     clock: Arc<Hands>,
     server: Server,
-    client: Client,
     folder: tempfile::TempDir,
-    runtime: tokio::runtime::Runtime,
 }
 
 fn open(url: &str, lake: &Path, clock: &Arc<Hands>) -> Result<Client, OrdersError> {

@@ -33,6 +33,7 @@ mod lake;
 mod mangled;
 mod manual;
 mod oracles;
+mod order_stream;
 mod project;
 mod python;
 mod readers;

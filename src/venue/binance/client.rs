@@ -28,6 +28,9 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Span = Span::from_secs(1);
 /// The rules are read again after so long.
 const RULES_EVERY: Span = Span::from_secs(3600);
+/// Where the venue does not say for how long it wants nothing.
+const CLOSED_FOR: Span = Span::from_secs(120);
+const CLOSED_MAX: Span = Span::from_days(3);
 const CAUSE_CHARS_MAX: usize = 160;
 const API_KEY: HeaderName = HeaderName::from_static("x-mbx-apikey");
 const USED_WEIGHT: &str = "x-mbx-used-weight-1m";
@@ -127,6 +130,15 @@ impl Client {
     /// Counts what goes another way.
     pub(super) fn spend(&self, weight: u32) {
         self.state().limits.spend(weight, self.clock.now());
+    }
+
+    /// The venue said elsewhere that it wants nothing before `until`, or for a while.
+    pub(super) fn close(&self, until: Option<Time>, is_ban: bool) {
+        let now = self.clock.now();
+        // ORDERS-7: a time of the venue's that has passed already is no leave to go on.
+        let until = until.unwrap_or(now + CLOSED_FOR).clamp(now + Span::from_secs(1), now + CLOSED_MAX);
+        let failure = if is_ban { Failure::Banned { until } } else { Failure::Throttled { until } };
+        self.obey(&failure, &Reply { status: if is_ban { 418 } else { 429 }, ..Reply::default() }, now);
     }
 
     /// Makes one request, and once more if the clocks were apart. ORDERS-8.

@@ -25,6 +25,7 @@ mod params;
 mod reply;
 mod rules;
 mod sign;
+pub mod stream;
 mod symbols;
 
 pub use client::{Client, ClientConfig, ORDER_TIMEOUT};
