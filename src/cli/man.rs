@@ -162,7 +162,8 @@ fn files() -> Vec<(String, String)> {
         ("tests/cases/<name>/case.toml", "Golden cases for tidegate test."),
         ("data/lake/", "Bars as Parquet; refused rows in _quarantine."),
         ("runs/_local/", "What belongs to one machine where the lake is in a bucket: bans by a venue, downloads."),
-        ("runs/<profile>/state.db", "The profile's journal: watermark, account, halts."),
+        ("runs/<profile>/state.db", "The profile's journal: watermark, account, halts, a log of everything."),
+        ("runs/<profile>/HALT", "The kill latch: while it is there, nothing adds exposure."),
         ("runs/<profile>/<run>/", "What one run did, as Parquet, with its manifest."),
     ])
 }

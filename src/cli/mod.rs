@@ -8,6 +8,7 @@
 //! Not here: anything a library user would miss.
 
 mod alerting;
+mod backup;
 mod check;
 mod completions;
 mod config;
@@ -18,9 +19,12 @@ mod explain;
 mod from_env;
 mod init;
 mod lake;
+mod log;
 mod man;
 mod names;
+mod of_profile;
 pub mod output;
+mod recover;
 mod replay;
 mod resume;
 mod run;
@@ -91,6 +95,9 @@ enum Verb {
     Run(run::Run),
     Replay(replay::Replay),
     Resume(resume::Resume),
+    Log(log::LogArgs),
+    Backup(backup::Backup),
+    Recover(recover::Recover),
     Test(test::Test),
     Check(check::Check),
     Config(config::Config),
@@ -169,6 +176,9 @@ pub fn main() -> ExitCode {
         Verb::Run(verb) => verb.run(&context),
         Verb::Replay(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),
+        Verb::Log(args) => log::run(&args, &context),
+        Verb::Backup(verb) => verb.run(&context),
+        Verb::Recover(verb) => verb.run(&context),
         Verb::Test(verb) => verb.run(&context),
         Verb::Check(verb) => verb.run(&context),
         Verb::Config(verb) => verb.run(&context),

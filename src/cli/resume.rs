@@ -1,5 +1,7 @@
 //! `tidegate resume`: clears a latched halt, by a person with a reason.
 
+use std::path::Path;
+
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
@@ -11,7 +13,8 @@ use super::run::journal_failure;
 use super::select::Select;
 use crate::domain::Time;
 use crate::runner::trader::TraderState;
-use crate::store::journal::Journal;
+use crate::store::journal::{Entry, Journal};
+use crate::store::latch::{Latch, LatchError};
 
 /// Clear a halt: let the profile add exposure again.
 ///
@@ -46,6 +49,9 @@ impl Resume {
                 resumed.push((account, told));
             }
         }
+        if let Some(told) = unlatch(&mut journal, &folder, now, reason)? {
+            resumed.push((profile.name().to_owned(), told));
+        }
         if resumed.is_empty() {
             return Err(Failure::new(Exit::Failed, anyhow!("nothing is halted under {}", profile.name())));
         }
@@ -70,4 +76,21 @@ fn resume(journal: &mut Journal, account: &str, now: Time, reason: &str) -> Resu
     let what = format!("halted by {} at {}", halt.cause.name(), halt.at);
     journal.resume(account, &standing, now, &format!("resume after {what}"), reason)?;
     Ok(Some(what))
+}
+
+/// Clears the latch beside the journal, which keeps what it said. Gives that, if there was one.
+fn unlatch(journal: &mut Journal, folder: &Path, now: Time, reason: &str) -> Result<Option<String>, Failure> {
+    let (latched, told) = match Latch::read(folder) {
+        Ok(None) => return Ok(None),
+        Ok(Some(latched)) => {
+            let told = format!("latched by {} at {} ({})", latched.by, latched.at, latched.cause);
+            (json!(latched), told)
+        }
+        Err(error @ LatchError::Unreadable { .. }) => (json!(error.to_string()), "latched, nobody knows why".to_owned()),
+        Err(error) => return Err(error.into()),
+    };
+    // Were the program to die in between, the latch would still be set.
+    journal.write(&[Entry::Note { kind: "unlatched", body: json!({ "latched": latched, "reason": reason }) }], now)?;
+    Latch::clear(folder)?;
+    Ok(Some(told))
 }

@@ -81,8 +81,10 @@ impl Run {
         bar.finish_and_clear();
         // Also after a failure: what was raised before it is on its way.
         let folder = done.as_ref().ok().map(|done| place.runs.join(&done.run));
-        let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(&mut journal, folder.as_deref()))?;
-        Ok(report(context, &place, &done?, told))
+        let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(&mut journal, folder.as_deref()));
+        // Why the run failed says more than what followed from it.
+        let done = done?;
+        Ok(report(context, &place, &done, told?))
     }
 
     /// Bars that have closed by now, up to where every symbol has them.
@@ -219,13 +221,9 @@ fn report(context: &Context, place: &Workplace, done: &Done, warnings: Vec<Strin
 }
 
 pub fn journal_failure(error: JournalError) -> Failure {
-    match &error {
-        JournalError::Locked(_) => {
-            Failure::new(Exit::Locked, error).hint("wait for it to finish; two runs of one profile would trade twice")
-        }
-        JournalError::Folder { .. } => Failure::new(Exit::Failed, error).hint("make the folder writable, or change storage.runs"),
-        _ => Failure::new(Exit::Failed, error),
-    }
+    let hint = error.hint();
+    let exit = if matches!(error, JournalError::Locked(_) | JournalError::Held { .. }) { Exit::Locked } else { Exit::Failed };
+    hint.into_iter().fold(Failure::new(exit, error), Failure::hint)
 }
 
 fn run_failure(error: RunError) -> Failure {

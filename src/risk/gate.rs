@@ -216,8 +216,10 @@ fn unknown_order_open(_: &Gate, _: &OrderIntent, view: &View<'_>) -> Option<Refu
     (view.unknown_orders > 0).then_some(Refusal::UnknownOrderOpen { orders: view.unknown_orders })
 }
 
-fn not_reconciled(_: &Gate, _: &OrderIntent, view: &View<'_>) -> Option<Refusal> {
-    (!view.reconciled).then_some(Refusal::NotReconciled)
+fn not_reconciled(_: &Gate, intent: &OrderIntent, view: &View<'_>) -> Option<Refusal> {
+    // A person who closes everything sells what we believe to hold; the venue knows whether it is there.
+    let is_way_out = intent.purpose == Purpose::Rollback && view.reduces(intent);
+    (!view.reconciled && !is_way_out).then_some(Refusal::NotReconciled)
 }
 
 fn duplicate_intent(gate: &Gate, intent: &OrderIntent, view: &View<'_>) -> Option<Refusal> {

@@ -12,6 +12,7 @@
 
 pub mod case;
 pub mod folder;
+pub mod live;
 pub mod moments;
 pub mod notices;
 pub mod replay;

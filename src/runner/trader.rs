@@ -12,7 +12,10 @@ use crate::stage::model::features::Atr;
 use crate::stage::model::{BarField, Model, ModelConfig, Signal};
 use crate::stage::oms::{Advice, Desk, DeskConfig, DeskError, DeskState, Outbox};
 use crate::venue::paper::{Paper, PaperConfig, PaperState};
+use crate::venue::router::Router;
 use crate::venue::{OrderReport, Venue};
+
+use super::live::LiveState;
 
 /// What a trader is built with.
 #[derive(Debug, Clone)]
@@ -62,6 +65,9 @@ pub struct TraderState {
     paper: PaperState,
     /// Begins with the first step.
     curve: Option<Curve>,
+    /// What only an account of real money has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) live: Option<LiveState>,
 }
 
 impl TraderState {
@@ -77,6 +83,11 @@ impl TraderState {
         self.desk.paused_until()
     }
 
+    /// Latches a halt: a person's word. Exits still pass.
+    pub fn latch(&mut self, at: Time) {
+        self.desk.latch(at);
+    }
+
     /// Clears halt and pause: a person's word.
     pub fn resume(&mut self) {
         self.desk.resume();
@@ -88,13 +99,31 @@ impl TraderState {
 pub enum RestoreError {
     #[error("the pipeline's symbols were {before}, now they are {now}, and the account is not flat")]
     SymbolsChanged { before: String, now: String },
+    #[error("the account has never traded with real money")]
+    NotLive,
 }
 
 fn listed(symbols: &[Symbol]) -> String {
     symbols.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// One pipeline at work on the paper venue.
+/// Where approved orders go.
+#[derive(Debug, Clone)]
+enum Outlet {
+    Paper(Paper),
+    Router(Box<Router>),
+}
+
+impl Outlet {
+    fn venue(&mut self) -> &mut dyn Venue {
+        match self {
+            Self::Paper(paper) => paper,
+            Self::Router(router) => &mut **router,
+        }
+    }
+}
+
+/// One pipeline at work.
 #[derive(Debug, Clone)]
 pub struct Trader {
     interval: Interval,
@@ -102,7 +131,9 @@ pub struct Trader {
     /// One a symbol when stops are set, else none.
     atrs: Vec<Atr>,
     desk: Desk,
-    paper: Paper,
+    outlet: Outlet,
+    /// Equity at the start of the account.
+    start: Money,
     curve: Option<Curve>,
     /// Reports of the venue on their way to the desk; reused.
     reports: Vec<OrderReport>,
@@ -120,9 +151,26 @@ impl Trader {
             atrs: vec![Atr::new(config.desk.oms.atr_period); stops],
             curve: None,
             desk: Desk::new(config.desk, config.paper.equity),
-            paper: Paper::new(config.paper),
+            start: config.paper.equity,
+            outlet: Outlet::Paper(Paper::new(config.paper)),
             reports: Vec::new(),
         }
+    }
+
+    /// The same trader with a real venue behind `router`, on an account of `cash` that holds nothing of ours.
+    #[must_use]
+    pub fn live(config: TraderConfig, cash: Money, router: Router) -> Self {
+        let desk = Desk::new(config.desk.clone(), cash);
+        Self { desk, start: cash, outlet: Outlet::Router(Box::new(router)), ..Self::new(config) }
+    }
+
+    /// As [`Self::restore`], with a real venue behind `router`.
+    ///
+    /// # Errors
+    /// As [`Self::restore`].
+    pub fn restore_live(config: TraderConfig, state: TraderState, cold: bool, router: Router) -> Result<Self, RestoreError> {
+        let start = state.curve.as_ref().map_or(config.paper.equity, |curve| curve.first().1);
+        Ok(Self { start, outlet: Outlet::Router(Box::new(router)), ..Self::restore(config, state, cold)? })
     }
 
     /// Goes on from a snapshot. With `cold` models the account is kept and the models start anew: the caller warms them.
@@ -145,7 +193,8 @@ impl Trader {
             models,
             atrs,
             desk: Desk::restore(config.desk, state.desk),
-            paper: Paper::restore(config.paper, state.paper),
+            start: config.paper.equity,
+            outlet: Outlet::Paper(Paper::restore(config.paper, state.paper)),
             curve: state.curve,
             reports: Vec::new(),
         })
@@ -154,12 +203,16 @@ impl Trader {
     #[must_use]
     pub fn snapshot(&self) -> TraderState {
         TraderState {
-            symbols: self.paper.config().instruments.iter().map(|i| i.symbol.clone()).collect(),
+            symbols: self.desk.symbols(),
             models: self.models.clone(),
             atrs: self.atrs.clone(),
             desk: self.desk.state().clone(),
-            paper: self.paper.state().clone(),
+            paper: match &self.outlet {
+                Outlet::Paper(paper) => paper.state().clone(),
+                Outlet::Router(_) => PaperState::default(),
+            },
             curve: self.curve.clone(),
+            live: None,
         }
     }
 
@@ -194,20 +247,13 @@ impl Trader {
         out: &mut Outbox,
     ) -> Result<(), DeskError> {
         self.desk.open(open_time, out);
-        for (symbol, bar) in bars {
-            self.paper.on_bar(*symbol, bar, self.interval);
+        if let Outlet::Paper(paper) = &mut self.outlet {
+            for (symbol, bar) in bars {
+                paper.on_bar(*symbol, bar, self.interval);
+            }
         }
         self.take_reports(out)?;
-        for (symbol, bar) in bars {
-            self.desk.observe(*symbol, bar, out);
-        }
-        let close_time = open_time + self.interval.span();
-        let equity = self.desk.mark(close_time, out);
-        let curve = self.curve.get_or_insert_with(|| Curve::new(open_time, self.paper.config().equity));
-        curve.mark(close_time, equity);
-        if self.desk.is_exposed() {
-            curve.count_exposed();
-        }
+        let close_time = self.mark(open_time, bars, out);
         for (symbol, bar) in bars {
             let signal = decide(*symbol, close_time, self.models[symbol.at()].on_bar(bar));
             let atr = self.atrs.get_mut(symbol.at()).and_then(|atr| atr.push(bar));
@@ -217,20 +263,51 @@ impl Trader {
         if out.submits.is_empty() && out.cancels.is_empty() { Ok(()) } else { self.send(close_time, out) }
     }
 
+    /// Takes the bars of a moment that is past trading: the account is marked and the models learn; nothing is decided.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn catch_up(&mut self, open_time: Time, bars: &[(SymbolIndex, Bar)], out: &mut Outbox) -> Result<(), DeskError> {
+        self.desk.open(open_time, out);
+        self.take_reports(out)?;
+        let close_time = self.mark(open_time, bars, out);
+        bars.iter().for_each(|(symbol, bar)| self.warm(*symbol, bar));
+        self.send(close_time, out)
+    }
+
+    #[inline]
+    fn mark(&mut self, open_time: Time, bars: &[(SymbolIndex, Bar)], out: &mut Outbox) -> Time {
+        for (symbol, bar) in bars {
+            self.desk.observe(*symbol, bar, out);
+        }
+        let close_time = open_time + self.interval.span();
+        let equity = self.desk.mark(close_time, out);
+        let curve = self.curve.get_or_insert_with(|| Curve::new(open_time, self.start));
+        curve.mark(close_time, equity);
+        if self.desk.is_exposed() {
+            curve.count_exposed();
+        }
+        close_time
+    }
+
     /// Withdraws before it sends: an exit must not meet our own bid.
-    fn send(&mut self, at: Time, out: &mut Outbox) -> Result<(), DeskError> {
+    pub(super) fn send(&mut self, at: Time, out: &mut Outbox) -> Result<(), DeskError> {
+        let venue = self.outlet.venue();
         for id in out.cancels.drain(..) {
-            self.paper.cancel(id, at);
+            venue.cancel(id, at);
         }
         for order in out.submits.drain(..) {
-            self.paper.submit(order);
+            venue.submit(order);
         }
         self.take_reports(out)
     }
 
     #[inline]
-    fn take_reports(&mut self, out: &mut Outbox) -> Result<(), DeskError> {
-        self.paper.drain(&mut self.reports);
+    pub(super) fn take_reports(&mut self, out: &mut Outbox) -> Result<(), DeskError> {
+        match &mut self.outlet {
+            Outlet::Paper(paper) => paper.drain(&mut self.reports),
+            Outlet::Router(router) => router.drain(&mut self.reports),
+        }
         if self.reports.is_empty() {
             return Ok(());
         }
@@ -243,12 +320,30 @@ impl Trader {
     /// Ends a run: the last mark and the orders still open go into the record.
     pub fn close(&mut self, out: &mut Outbox) {
         self.desk.close(out);
-        assert_eq!(self.desk.cash(), self.paper.cash(), "OMS-5: the desk's cash is the venue's");
+        if let Outlet::Paper(paper) = &self.outlet {
+            assert_eq!(self.desk.cash(), paper.cash(), "OMS-5: the desk's cash is the venue's");
+        }
     }
 
     #[must_use]
     pub const fn desk(&self) -> &Desk {
         &self.desk
+    }
+
+    /// The way to a real venue, where there is one.
+    #[must_use]
+    pub fn router(&self) -> Option<&Router> {
+        match &self.outlet {
+            Outlet::Paper(_) => None,
+            Outlet::Router(router) => Some(router),
+        }
+    }
+
+    pub(super) fn router_mut(&mut self) -> Option<&mut Router> {
+        match &mut self.outlet {
+            Outlet::Paper(_) => None,
+            Outlet::Router(router) => Some(router),
+        }
     }
 
     pub const fn desk_mut(&mut self) -> &mut Desk {

@@ -118,10 +118,18 @@ impl Disk {
     /// # Errors
     /// As [`File::create`].
     pub fn draft(&self, folder: &Path) -> io::Result<Draft> {
+        // One writer holds the folder's lock, so that the process id alone keeps names apart.
+        self.draft_as(folder, &format!("{TEMPORARY}{}", std::process::id()))
+    }
+
+    /// The same under a temporary name that keeps apart writers who hold no lock.
+    ///
+    /// # Errors
+    /// As [`File::create`].
+    pub fn draft_as(&self, folder: &Path, name: &str) -> io::Result<Draft> {
         self.create_folder(folder)?;
         self.step()?;
-        // One writer holds the folder's lock, so that the process id alone keeps names apart.
-        let path = folder.join(format!("{TEMPORARY}{}", std::process::id()));
+        let path = folder.join(name);
         let file = File::create(&path)?;
         Ok(Draft {
             disk: self.clone(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::journal::{Journal, JournalError, Standing};
+use super::journal::{Journal, JournalError, LogQuery, LogRow, Standing, Verified};
 
 /// A journal to look at.
 #[derive(Debug)]
@@ -41,5 +41,37 @@ impl Glance {
     /// When the journal cannot be read.
     pub fn last_run(&self) -> Result<Option<String>, JournalError> {
         self.0.last_run()
+    }
+
+    /// The rows of the log that `query` asks for, the newest last.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn log(&self, query: &LogQuery) -> Result<Vec<LogRow>, JournalError> {
+        self.0.log(query)
+    }
+
+    /// How many rows the log has.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn log_rows(&self) -> Result<u64, JournalError> {
+        self.0.log_rows()
+    }
+
+    /// Looks whether every page, every row of the log and every table is what was written.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn verify(&self, progress: impl FnMut(u64)) -> Result<Verified, JournalError> {
+        self.0.verify(progress)
+    }
+
+    /// Copies the journal to `path` and looks the copy over.
+    ///
+    /// # Errors
+    /// As [`Journal::backup`].
+    pub fn backup(&self, path: &Path, progress: impl FnMut(u64)) -> Result<Verified, JournalError> {
+        self.0.backup(path, progress)
     }
 }

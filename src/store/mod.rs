@@ -13,6 +13,12 @@
 //! LAKE-8  In a bucket no object is removed before it was unlisted, and untouched, for a day by the service's own times.
 //! STORE-1 Watermark, snapshot and the rows that explain them are committed together or not at all.
 //! STORE-2 One program at a time works on a profile, by a lock of the operating system.
+//! STORE-3 The log is only ever added to, and the hash of each row covers all rows before it.
+//! STORE-4 A journal that is older than it was known to be is not worked with, unless a person says so with a reason.
+//! STORE-5 A client order id is written once, for ever, before anything else is known of its order.
+//! STORE-6 What was acknowledged is on the disk: no crash and no power cut takes it back.
+//! STORE-7 A latch that cannot be read counts as set.
+//! STORE-8 Each claim of an account has a greater token than the one before, and no intent is written without the newest.
 //!
 //! Not here: what a bar must satisfy (`stage/ingest`), what files of venues look like (`feed`).
 
@@ -24,6 +30,7 @@ pub mod glance;
 pub mod home;
 pub mod journal;
 mod lake;
+pub mod latch;
 mod lock;
 mod manifest;
 mod notes;

@@ -28,6 +28,7 @@ mod heat_map;
 mod includes;
 mod ingest;
 mod init;
+mod journal;
 mod kills;
 mod lake;
 mod mangled;

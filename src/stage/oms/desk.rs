@@ -6,15 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    BadTransition, Bar, Bps, ClientOrderId, Fill, Instrument, Interval, Money, OrderEvent, OrderIntent, OrderKind, OrderState,
-    Price, Purpose, Qty, RejectReason, Side, Size, Span, SymbolIndex, Target, Time, lifecycle::transition,
+    BadTransition, Bar, Bps, ClientOrderId, Instrument, Interval, Money, OrderEvent, OrderIntent, OrderKind, OrderState, Price,
+    Purpose, Qty, Side, Size, Span, Symbol, SymbolIndex, Target, Time, lifecycle::transition,
 };
-use crate::risk::{Approved, Gate, Guard, Halt, Refusals, TradingState, View};
-use crate::venue::OrderReport;
+use crate::risk::{Approved, Gate, Guard, Halt, HaltCause, Refusals, TradingState, View};
 
 use super::book::{Book, Holding, OpenOrder, Tally};
 use super::config::{OmsConfig, OrderStyle, SizedIn};
-use crate::telemetry::record::{Decision, EquityRow, FEATURES_MAX, FillRow, Notice, OrderRow, RecordMode, Records, RefusalRow};
+use crate::telemetry::record::{Decision, EquityRow, FEATURES_MAX, Notice, OrderRow, RecordMode, Records, RefusalRow};
 
 /// The most orders that one exit is sliced into at one close; the rest follows at the next.
 const SLICES_MAX: usize = 50;
@@ -70,6 +69,11 @@ impl DeskState {
         self.guard.paused_until()
     }
 
+    /// Latches a halt: a person's word. Exits still pass.
+    pub fn latch(&mut self, at: Time) {
+        self.guard.halt(at, false);
+    }
+
     /// Clears halt and pause: a person's word.
     pub fn resume(&mut self) {
         self.guard.resume();
@@ -116,6 +120,8 @@ pub struct Advice {
 pub struct Desk {
     config: DeskConfig,
     state: DeskState,
+    /// The account was compared with the venue's and nothing was unexplained. On paper they are one.
+    reconciled: bool,
 }
 
 impl Desk {
@@ -130,12 +136,17 @@ impl Desk {
             touched: false,
             last_targets: vec![None; symbols],
         };
-        Self { config, state }
+        Self { config, state, reconciled: true }
     }
 
     #[must_use]
     pub const fn restore(config: DeskConfig, state: DeskState) -> Self {
-        Self { config, state }
+        Self { config, state, reconciled: true }
+    }
+
+    #[must_use]
+    pub fn symbols(&self) -> Vec<Symbol> {
+        self.config.instruments.iter().map(|instrument| instrument.symbol.clone()).collect()
     }
 
     #[must_use]
@@ -183,6 +194,73 @@ impl Desk {
     #[must_use]
     pub const fn halt(&self) -> Option<&Halt> {
         self.state.guard.standing_halt()
+    }
+
+    /// Says whether the account is known to be what the venue has; until it is, nothing passes the gate.
+    pub const fn set_reconciled(&mut self, reconciled: bool) {
+        self.reconciled = reconciled;
+    }
+
+    #[must_use]
+    pub const fn is_reconciled(&self) -> bool {
+        self.reconciled
+    }
+
+    /// Latches a halt and withdraws what would add exposure. Gives whether it is new.
+    pub fn latch(&mut self, at: Time, cause: HaltCause, cancels_only: bool, out: &mut Outbox) -> bool {
+        let is_new = self.state.guard.halt(at, cause, cancels_only);
+        if is_new {
+            self.withdraw_all_buys(out);
+        }
+        is_new
+    }
+
+    /// Clears halt and pause: a person's word.
+    pub fn resume(&mut self) {
+        self.state.guard.resume();
+    }
+
+    /// Takes one order round trip. Gives the end of the pause that it begins.
+    pub fn latency(&mut self, at: Time, reading: Span) -> Option<Time> {
+        let (threshold, rule) = (self.config.gate.limits().latency_threshold, self.config.gate.rules().on_latency);
+        self.state.guard.latency(at, reading, threshold, rule)
+    }
+
+    /// No new exposure before `until`.
+    pub fn pause(&mut self, until: Time) {
+        self.state.guard.pause(until);
+    }
+
+    /// What is held, by symbol.
+    pub fn positions(&self) -> impl Iterator<Item = (SymbolIndex, Qty)> {
+        self.state.book.holdings.iter().enumerate().map(|(at, holding)| {
+            let symbol = SymbolIndex(u16::try_from(at).expect("a pipeline has fewer symbols than fit 16 bits"));
+            (symbol, holding.position)
+        })
+    }
+
+    /// Wants every position closed; [`Self::exit_rest`] sends the orders.
+    pub fn flatten(&mut self, purpose: Purpose) {
+        for holding in self.state.book.holdings.iter_mut().filter(|h| !h.position.is_zero() && !h.dust) {
+            holding.exiting = Some(purpose);
+        }
+    }
+
+    /// Goes on with an exit between two closes, when nothing of the symbol is open: what the last orders left.
+    pub fn exit_rest(&mut self, symbol: SymbolIndex, now: Time, out: &mut Outbox) {
+        let has_open = self.state.book.open.iter().any(|order| order.intent.symbol == symbol);
+        if let Some(purpose) = self.state.book.holding(symbol).exiting.filter(|_| !has_open) {
+            // Not 0: these go on with an exit that was decided, and are no second one.
+            self.exit(symbol, now, purpose, 1, out);
+        }
+    }
+
+    /// Is nothing held of the symbol that the venue would let us sell?
+    #[must_use]
+    pub fn is_negligible(&self, symbol: SymbolIndex) -> bool {
+        let (instrument, holding) = (&self.config.instruments[symbol.at()], self.state.book.holding(symbol));
+        let qty = holding.position.truncate_to(instrument.qty_step);
+        !qty.is_positive() || self.reference(symbol).notional(qty) < instrument.min_notional
     }
 
     /// Begins the moment whose bars open at `open_time`.
@@ -252,8 +330,7 @@ impl Desk {
     fn kill(&mut self, trip: crate::risk::Trip, out: &mut Outbox) {
         let had_position = self.state.book.holdings.iter().any(|h| !h.position.is_zero());
         out.records.notices.push(Notice::Killed { trip, had_position });
-        let buys = self.state.book.open.iter().filter(|order| order.intent.side == Side::Buy);
-        out.cancels.extend(buys.map(|order| order.intent.id));
+        self.withdraw_all_buys(out);
         if trip.flatten {
             for holding in self.state.book.holdings.iter_mut().filter(|h| !h.position.is_zero()) {
                 holding.exiting = Some(Purpose::KillSwitch);
@@ -285,7 +362,7 @@ impl Desk {
         }
         if let Some(purpose) = self.exit_purpose(symbol, bar, &advice) {
             self.withdraw_buys(symbol, out);
-            self.exit(symbol, at, purpose, out);
+            self.exit(symbol, at, purpose, 0, out);
         }
     }
 
@@ -307,6 +384,11 @@ impl Desk {
             }
         }
         (advice.target == Target::Flat).then_some(Purpose::Signal)
+    }
+
+    fn withdraw_all_buys(&self, out: &mut Outbox) {
+        let buys = self.state.book.open.iter().filter(|order| order.intent.side == Side::Buy);
+        out.cancels.extend(buys.map(|order| order.intent.id));
     }
 
     fn withdraw_buys(&self, symbol: SymbolIndex, out: &mut Outbox) {
@@ -342,7 +424,7 @@ impl Desk {
     }
 
     /// Orders that close the position, each within the limit of one order.
-    fn exit(&mut self, symbol: SymbolIndex, at: Time, purpose: Purpose, out: &mut Outbox) {
+    fn exit(&mut self, symbol: SymbolIndex, at: Time, purpose: Purpose, first: u16, out: &mut Outbox) {
         let reference = self.reference(symbol);
         let instrument = &self.config.instruments[symbol.at()];
         let holding = self.state.book.holding(symbol);
@@ -368,7 +450,7 @@ impl Desk {
         let scope = self.config.scopes[symbol.at()];
         self.state.book.holding_mut(symbol).exiting = Some(purpose);
         for (sequence, qty) in slices.into_iter().enumerate() {
-            let sequence = u16::try_from(sequence).expect("SLICES_MAX fits 16 bits");
+            let sequence = first + u16::try_from(sequence).expect("SLICES_MAX fits 16 bits");
             let id = ClientOrderId { scope, bar: at, sequence };
             let size = Size::Base(qty);
             self.submit(OrderIntent { id, symbol, side: Side::Sell, kind, size, purpose, decided_at: at, reference }, None, out);
@@ -408,7 +490,7 @@ impl Desk {
             bars_since_gap: holding.bars_since_gap,
             model_window: self.config.model_window,
             unknown_orders: book.unknown_orders(symbol),
-            reconciled: true,
+            reconciled: self.reconciled,
             last_same_order,
             repeated_orders: holding.in_a_row.filter(|(side, _)| *side == intent.side).map_or(0, |(_, count)| count),
             previous_close: holding.previous_close.and_then(Price::from_f64),
@@ -454,112 +536,6 @@ impl Desk {
             rejected: None,
         });
     }
-
-    /// Takes what the venue says of an order.
-    ///
-    /// # Errors
-    /// When the report cannot be true of any order we sent. Nothing is booked then; the caller stops trading.
-    pub fn on_report(&mut self, report: OrderReport, out: &mut Outbox) -> Result<(), DeskError> {
-        let (id, event, at) = match report {
-            OrderReport::Accepted { id, at } => (id, OrderEvent::Accept, at),
-            OrderReport::Filled { fill, done: false } => (fill.order, OrderEvent::FillPart, fill.at),
-            OrderReport::Filled { fill, done: true } => (fill.order, OrderEvent::FillRest, fill.at),
-            OrderReport::Canceled { id, at } => (id, OrderEvent::Cancel, at),
-            OrderReport::Expired { id, at } => (id, OrderEvent::Expire, at),
-            OrderReport::Rejected { id, at, .. } => (id, OrderEvent::Reject, at),
-            OrderReport::Unknown { id, at } => (id, OrderEvent::LoseSight, at),
-            OrderReport::Abandoned { id, at } => (id, OrderEvent::Abandon, at),
-            OrderReport::Completed { id, at } => (id, OrderEvent::FillRest, at),
-            OrderReport::Excess { fill, .. } => {
-                self.book_excess(&fill, out);
-                return Ok(());
-            }
-        };
-        let open = &mut self.state.book.open;
-        let position = open.iter().position(|order| order.intent.id == id).ok_or(DeskError::UnknownOrder(id))?;
-        let mut order = open[position];
-        order.state = transition(order.state, event).map_err(|bad| DeskError::BadTransition { id, bad })?;
-        if let OrderReport::Filled { fill, .. } = report {
-            self.fill(&mut order, &fill, out)?;
-        }
-        if order.state.is_terminal() {
-            self.state.book.open.remove(position);
-            self.end(&order, at, &report, out);
-        } else {
-            self.state.book.open[position] = order;
-        }
-        Ok(())
-    }
-
-    fn fill(&mut self, order: &mut OpenOrder, fill: &Fill, out: &mut Outbox) -> Result<(), DeskError> {
-        let filled = order.filled + fill.qty;
-        if let Size::Base(ordered) = order.intent.size
-            && filled > ordered
-        {
-            return Err(DeskError::Overfill { id: fill.order, filled, ordered });
-        }
-        order.filled = filled;
-        order.filled_notional += fill.notional();
-        order.fees += fill.fee;
-        self.state.touched = true;
-        let book = &mut self.state.book;
-        book.apply(fill, order.atr);
-        let (cash_after, position_after) = (book.cash, book.holding(fill.symbol).position);
-        out.records.fills.push(FillRow { fill: *fill, cash_after, position_after });
-        Ok(())
-    }
-
-    /// What nobody ordered is held all the same: the account says what is, and whoever calls stops trading.
-    fn book_excess(&mut self, fill: &Fill, out: &mut Outbox) {
-        self.state.touched = true;
-        let book = &mut self.state.book;
-        book.apply(fill, None);
-        let (cash_after, position_after) = (book.cash, book.holding(fill.symbol).position);
-        out.records.fills.push(FillRow { fill: *fill, cash_after, position_after });
-        out.records.notices.push(Notice::ExcessFill { order: fill.order, symbol: fill.symbol, at: fill.at, qty: fill.qty });
-    }
-
-    fn end(&mut self, order: &OpenOrder, at: Time, report: &OrderReport, out: &mut Outbox) {
-        let tally = &mut self.state.book.tally;
-        let mut rejected = None;
-        match *report {
-            OrderReport::Expired { .. } => tally.expired += 1,
-            OrderReport::Canceled { .. } => tally.canceled += 1,
-            OrderReport::Rejected { id, at, reason } => {
-                tally.rejected += 1;
-                rejected = Some(reason);
-                out.records.notices.push(Notice::OrderRejected { order: id, symbol: order.intent.symbol, at, reason });
-            }
-            OrderReport::Abandoned { .. } => tally.abandoned += 1,
-            OrderReport::Accepted { .. }
-            | OrderReport::Filled { .. }
-            | OrderReport::Completed { .. }
-            | OrderReport::Unknown { .. }
-            | OrderReport::Excess { .. } => {}
-        }
-        out.records.orders.push(order.row(Some(at), rejected));
-    }
-
-    /// Rows of the orders that are still open, for a record that is closed now.
-    #[must_use]
-    pub fn open_orders(&self) -> Vec<OrderRow> {
-        self.state.book.open.iter().map(|order| order.row(None, None)).collect()
-    }
-}
-
-impl OpenOrder {
-    fn row(&self, ended_at: Option<Time>, rejected: Option<RejectReason>) -> OrderRow {
-        OrderRow {
-            intent: self.intent,
-            state: self.state,
-            ended_at,
-            filled_qty: self.filled,
-            filled_notional: self.filled_notional,
-            fees: self.fees,
-            denied: None,
-            rejected,
-        }
-    }
 }
 
 /// Parts of `qty` that are each worth at most `max` at `price`, as equal as the step allows. A limit of zero does not hold an exit
@@ -580,5 +556,6 @@ fn slice(qty: Qty, price: Price, max: Money, step: Qty) -> Vec<Qty> {
     }
 }
 
+mod reports;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::order::Routed;
 use crate::domain::{ClientOrderId, OrderState, Span, SymbolIndex, Time};
+use crate::risk::HaltCause;
 use crate::venue::wire::{Request, VenueFill};
 
 /// Ties an answer to what was asked; unique within one router.
@@ -52,6 +53,14 @@ pub enum Alarm {
     RulesStale { id: ClientOrderId, text: String },
     /// An order was not sent: too late, or trading was stopped meanwhile.
     NotSent { id: ClientOrderId, why: String },
+    /// The account and the venue's differ, and nothing explains it.
+    Mismatch { what: Vec<String> },
+    /// The clock went back, or differs from the venue's.
+    Clock { what: String },
+    /// Orders took too long: nothing new before then.
+    Slow { until: Time },
+    /// Trading has stopped until a person resumes it.
+    Halted { cause: HaltCause },
     /// A cancel cannot be brought home.
     CancelFailed { id: ClientOrderId, why: String },
 }
@@ -60,7 +69,10 @@ impl Alarm {
     /// Must somebody be woken?
     #[must_use]
     pub const fn is_critical(&self) -> bool {
-        !matches!(self, Self::Resolved { .. } | Self::Throttled { .. } | Self::RulesStale { .. } | Self::NotSent { .. })
+        !matches!(
+            self,
+            Self::Resolved { .. } | Self::Throttled { .. } | Self::RulesStale { .. } | Self::NotSent { .. } | Self::Slow { .. }
+        )
     }
 }
 

@@ -5,7 +5,7 @@ use super::fact::{Alarm, Fact};
 use super::machine::{Asked, Router};
 use super::order::{CancelCause, Routed};
 use crate::domain::{
-    ClientOrderId, FeeIn, Fill, Money, OrderEvent, OrderIntent, OrderState, Price, Qty, RejectReason, Side, Time,
+    ClientOrderId, FeeIn, Fill, Money, OrderEvent, OrderIntent, OrderState, Price, Qty, RejectReason, Side, SymbolIndex, Time,
 };
 use crate::venue::OrderReport;
 use crate::venue::wire::{Answer, Failure, Owner, Push, Request, VenueFill, VenueOrder, VenueStatus};
@@ -34,6 +34,39 @@ impl Router {
         }
         routed.execution = *execution;
         self.absorb(id, order, now);
+    }
+
+    /// Takes an order of a list of open ones. Gives whether it is known here.
+    pub fn on_seen(&mut self, order: &VenueOrder, now: Time) -> bool {
+        let Owner::Ours(id) = order.owner else { return false };
+        let is_known = self.state.orders.contains_key(&id);
+        if is_known {
+            self.absorb(id, order, now);
+        }
+        is_known
+    }
+
+    /// Takes a trade of a list. Gives whether its order is known here.
+    pub fn on_trade(&mut self, symbol: SymbolIndex, fill: &VenueFill, now: Time) -> bool {
+        let of_it = |order: &&Routed| order.venue_id == Some(fill.order) && order.intent.symbol == symbol;
+        let Some(id) = self.state.orders.values().find(of_it).map(Routed::id) else { return false };
+        let before = self.state.orders[&id].clone();
+        self.book(id, std::slice::from_ref(fill), now);
+        self.conclude(id, now);
+        if self.state.orders[&id] != before {
+            self.moved(id);
+        }
+        true
+    }
+
+    /// The list of open orders of a symbol does not have these: the venue is asked what became of them.
+    pub fn on_missing(&mut self, symbol: SymbolIndex, listed: &[VenueOrder], now: Time) {
+        let is_listed = |order: &Routed| listed.iter().any(|seen| seen.owner == Owner::Ours(order.id()));
+        for order in self.state.orders.values_mut() {
+            if order.is_at_venue() && order.intent.symbol == symbol && order.doubt.is_none() && !is_listed(order) {
+                order.doubt = Some(Doubt::at_once(now));
+            }
+        }
     }
 
     /// Takes an order as the venue sees it, from wherever it came. Twice is once.

@@ -1,12 +1,13 @@
 //! The desk against the paper venue, bar by bar.
 
 use super::*;
-use crate::domain::{FeeIn, Fraction, TimeInForce};
+use crate::domain::{FeeIn, Fill, Fraction, TimeInForce};
 use crate::risk::rules::{DrawdownAction, OnDrawdown, PauseFor};
 use crate::risk::testing::{limits, rules};
 use crate::risk::{HaltCause, Limits, Rules};
-use crate::venue::Venue;
+use crate::telemetry::record::FillRow;
 use crate::venue::paper::{Paper, PaperConfig};
+use crate::venue::{OrderReport, Venue};
 
 const HOUR: Span = Span::from_secs(3600);
 const BTC: SymbolIndex = SymbolIndex(0);
