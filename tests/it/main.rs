@@ -24,6 +24,7 @@ mod fetching;
 mod findings;
 mod following;
 mod from_env;
+mod fuzz;
 mod heat_map;
 mod includes;
 mod ingest;
