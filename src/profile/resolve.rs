@@ -20,7 +20,7 @@ use super::layer::{Layer, Level};
 use super::merge::Effective;
 use super::overlay::{Ignored, Overlay, Overrides};
 use super::path::KeyPath;
-use super::resolved::{Alerts, Compression, Mode, PaperSettings, Profile, Route, S3, Stages, Storage, TradingRules, VenueKind};
+use super::resolved::{Alerts, BinanceConfig, Compression, Mode, PaperSettings, Profile, Route, S3, Stages, Storage, TradingRules, VenueKind};
 use super::source::Source;
 use super::{bounds, rules};
 
@@ -116,6 +116,7 @@ fn build(name: &str, chain: Vec<String>, effective: Effective, ignored: Vec<Igno
         },
         venue: if read.text("stages.oms.venue") == "binance" { VenueKind::Binance } else { VenueKind::Paper },
         paper: paper(&read),
+        binance: binance(&read),
         alerts: alerts(&read),
         ladder: ladder(&read),
         fingerprint: OnceLock::new(),
@@ -238,6 +239,16 @@ fn storage(read: &Read<'_>) -> Storage {
             token: read.effective.secret_at(&path("storage.s3.token")),
         },
     }
+}
+
+fn binance(read: &Read<'_>) -> Option<BinanceConfig> {
+    let path = KeyPath::dotted;
+    Some(BinanceConfig {
+        base_url: read.text("venue.binance.base_url"),
+        api_key: read.effective.secret_at(&path("venue.binance.api_key"))?,
+        api_secret: read.effective.secret_at(&path("venue.binance.api_secret"))?,
+        order_timeout: read.span("venue.binance.order_timeout"),
+    })
 }
 
 fn paper(read: &Read<'_>) -> PaperSettings {

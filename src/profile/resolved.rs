@@ -27,6 +27,7 @@ pub struct Profile {
     pub(super) storage: Storage,
     pub(super) stages: Stages,
     pub(super) venue: VenueKind,
+    pub(super) binance: Option<BinanceConfig>,
     pub(super) paper: PaperSettings,
     pub(super) alerts: Alerts,
     pub(super) ladder: Option<Ladder>,
@@ -103,6 +104,15 @@ impl VenueKind {
             Self::Binance => "binance",
         }
     }
+}
+
+/// The `[venue.binance]` table: where orders go, and under which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BinanceConfig {
+    pub base_url: String,
+    pub api_key: SecretRef,
+    pub api_secret: SecretRef,
+    pub order_timeout: Span,
 }
 
 /// `[venue.paper]` before it is known which symbols are traded.
@@ -228,6 +238,12 @@ impl Profile {
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| sha256(&self.effective.canonical()))
+    }
+
+    /// `None` where the key or its secret is not named.
+    #[must_use]
+    pub const fn binance(&self) -> Option<&BinanceConfig> {
+        self.binance.as_ref()
     }
 
     /// The paper venue's settings for `symbols`, in their order.

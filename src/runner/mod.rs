@@ -11,6 +11,7 @@
 //! Not here: decisions (`stage`, `risk`), how things are kept (`store`), what is printed (`cli`).
 
 pub mod case;
+pub mod drive;
 pub mod folder;
 pub mod live;
 pub mod moments;

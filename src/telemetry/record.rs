@@ -130,6 +130,16 @@ impl Records {
             && self.notices.is_empty()
     }
 
+    /// Takes the rows of `later` behind its own.
+    pub fn append(&mut self, later: Self) {
+        self.decisions.extend(later.decisions);
+        self.orders.extend(later.orders);
+        self.refusals.extend(later.refusals);
+        self.fills.extend(later.fills);
+        self.equity.extend(later.equity);
+        self.notices.extend(later.notices);
+    }
+
     pub fn clear(&mut self) {
         self.decisions.clear();
         self.orders.clear();
