@@ -20,7 +20,9 @@ use super::layer::{Layer, Level};
 use super::merge::Effective;
 use super::overlay::{Ignored, Overlay, Overrides};
 use super::path::KeyPath;
-use super::resolved::{Alerts, BinanceConfig, Compression, Mode, PaperSettings, Profile, Route, S3, Stages, Storage, TradingRules, VenueKind};
+use super::resolved::{
+    Alerts, BinanceConfig, Compression, Mode, PaperSettings, Profile, Route, S3, Stages, Storage, TradingRules, VenueKind,
+};
 use super::source::Source;
 use super::{bounds, rules};
 

@@ -37,7 +37,9 @@ pub enum DriveError {
     Restore(#[from] RestoreError),
     #[error("the venue does not show the account")]
     Account(#[source] Failure),
-    #[error("the journal cannot be written: everything open was asked to be withdrawn ({withdrawn} of {symbols} symbols); positions may be open")]
+    #[error(
+        "the journal cannot be written: everything open was asked to be withdrawn ({withdrawn} of {symbols} symbols); positions may be open"
+    )]
     LastStand { source: JournalError, withdrawn: usize, symbols: usize },
     #[error(transparent)]
     Latch(#[from] LatchError),
@@ -325,11 +327,8 @@ impl<'a> Driver<'a> {
     }
 
     fn keep_all(&mut self, step: &Step, entries: Vec<Entry>, now: Time) -> Result<(), JournalError> {
-        let standing = Standing {
-            watermark: self.watermark,
-            fingerprint: self.job.fingerprint.clone(),
-            snapshot: self.live.snapshot(),
-        };
+        let standing =
+            Standing { watermark: self.watermark, fingerprint: self.job.fingerprint.clone(), snapshot: self.live.snapshot() };
         self.journal.commit_with(&self.job.run, &self.job.account, &standing, &step.records, &entries, now).map(drop)
     }
 
@@ -375,12 +374,9 @@ fn json<T: serde::Serialize>(value: &T) -> serde_json::Value {
 fn entry(fact: &Fact, account: &str, symbols: &[Symbol]) -> Entry {
     match fact {
         Fact::Intended { order } => Entry::Intent { account: account.to_owned(), id: order.id(), body: json(order) },
-        Fact::Moved { order } => Entry::Order {
-            id: order.id(),
-            state: order.state.name(),
-            body: json(order),
-            is_open: !order.state.is_terminal(),
-        },
+        Fact::Moved { order } => {
+            Entry::Order { id: order.id(), state: order.state.name(), body: json(order), is_open: !order.state.is_terminal() }
+        }
         Fact::Filled { id, symbol, fill } => Entry::Fill {
             account: account.to_owned(),
             symbol: symbols[symbol.at()].joined(),

@@ -283,7 +283,7 @@ fn bars(bytes: &[u8]) {
     let interval: Interval = "1m".parse().unwrap();
     let Ok(mut source) = feed::open(&path, Expected::at(interval, now())) else { return };
     let mut batch = Batch::default();
-    while let Ok(true) = source.read(&mut batch, 100) {
+    while let Ok(true) = source.read(100, &mut batch) {
         batch = Batch::default();
     }
 }

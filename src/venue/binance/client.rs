@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use super::decode::{self, Read, decode};
 use super::encode::{Call, Method, encode};
 use super::offset::{Offset, READINGS, VenueClock};
-use super::{Key, Limits, OrdersError, Reply, Rules, Symbols};
+use super::{Class, Key, Limits, OrdersError, Reply, Rules, Symbols};
 use crate::clock::Clock;
 use crate::domain::{Span, Time};
 use crate::feed::binance::{Address, Closure, Kept};
@@ -62,7 +62,9 @@ pub struct Client {
 #[derive(Debug, Default)]
 struct State {
     limits: Limits,
-    rules: Option<(Arc<Rules>, Time)>,
+    rules: Option<Arc<Rules>>,
+    /// When they were read, by our clock; nothing where they are due to be read.
+    rules_at: Option<Time>,
     looked_at: Option<Time>,
 }
 
@@ -117,7 +119,7 @@ impl Client {
     /// The rules as they were last read.
     #[must_use]
     pub fn rules(&self) -> Option<Arc<Rules>> {
-        self.state().rules.as_ref().map(|(rules, _)| rules.clone())
+        self.state().rules.clone()
     }
 
     /// Until when nothing may be asked and no connection be opened, by our clock.
@@ -168,7 +170,7 @@ impl Client {
             self.compare_clocks().await?;
         }
         let now = self.clock.local_now();
-        let is_due = self.state().rules.as_ref().is_none_or(|(_, at)| now < *at || now - *at >= RULES_EVERY);
+        let is_due = self.state().rules_at.is_none_or(|at| now < at || now - at >= RULES_EVERY);
         if is_due {
             self.call(&Request::Rules).await?;
         }
@@ -196,7 +198,16 @@ impl Client {
         let call = encode(request, &self.symbols, rules.as_deref())?;
         self.look();
         self.state().limits.take(request, call.weight, self.clock.now())?;
-        let reply = self.send(&call).await?;
+        let answer = self.exchange(request, &call).await;
+        if Class::of(request) == Class::Withdrawal {
+            let is_answered = !matches!(answer, Err(Failure::NotSent(_) | Failure::Ambiguous(_)));
+            self.state().limits.withdrawn(is_answered);
+        }
+        answer
+    }
+
+    async fn exchange(&self, request: &Request, call: &Call) -> Result<Answer, Failure> {
+        let reply = self.send(call).await?;
         let now = self.clock.now();
         self.hear(&reply, now);
         match decode(request, &self.symbols, &reply, now) {
@@ -204,7 +215,8 @@ impl Client {
             Ok(Read::Rules(rules)) => {
                 let mut state = self.state();
                 state.limits.adopt(rules.limits());
-                state.rules = Some((Arc::new(rules), self.clock.local_now()));
+                state.rules = Some(Arc::new(rules));
+                state.rules_at = Some(self.clock.local_now());
                 Ok(Answer::Done)
             }
             Err(failure) => {
@@ -285,6 +297,11 @@ impl Client {
                 self.state().limits.slow_down(*until, now);
                 self.closure.keep(local(*until), &format!("too many requests, {}", reply.status), false, self.clock.local_now())
             }
+            // C18: our rules are others than the venue's.
+            Failure::Rejected { code: -1013 | -1111, .. } => {
+                self.state().rules_at = None;
+                Ok(())
+            }
             _ => Ok(()),
         };
         if let Err(error) = kept {
@@ -309,7 +326,7 @@ impl Client {
             Some(until) if is_ban => state.limits.ban(until + ahead, now),
             // What we wrote ourselves is known, and says nothing new.
             Some(until) if state.limits.closed_until(now).is_none_or(|known| known < until + ahead) => {
-                state.limits.slow_down(until + ahead, now);
+                state.limits.slow_down_elsewhere(until + ahead, now);
             }
             _ => {}
         }
