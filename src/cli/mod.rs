@@ -19,6 +19,7 @@ mod explain;
 mod from_env;
 mod init;
 mod lake;
+mod live;
 mod log;
 mod man;
 mod names;

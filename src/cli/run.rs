@@ -10,6 +10,7 @@ use serde_json::json;
 use super::Context;
 use super::alerting::Alerting;
 use super::exit::{Exit, Failure};
+use super::live;
 use super::names;
 use super::output::Report;
 use super::select::Select;
@@ -19,7 +20,7 @@ use super::work::{self, Workplace, ingest_failure, lake_failure};
 use crate::domain::{Columns, Span, Time};
 use crate::feed::binance::Reach;
 use crate::pipeline::StageKind;
-use crate::profile::{Mode, Profile};
+use crate::profile::{Mode, Profile, VenueKind};
 use crate::runner::run::{Job, Report as Done, RunError, Runner, complete_until};
 use crate::runner::{notices, setup};
 use crate::stage::ingest::task::{Ingested, ingest};
@@ -46,8 +47,11 @@ impl Run {
     pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let named = self.name.as_deref().or(self.select.pipeline.as_deref()).map(str::to_owned);
         let (profile, plan, _) = self.select.load_pipeline(context, named.as_deref())?;
-        refuse_live(&profile)?;
         let place = Workplace::new(context, profile, plan)?;
+        if place.profile.venue() == VenueKind::Binance {
+            return self.run_live(context, &place);
+        }
+        refuse_live(&place.profile)?;
         let stop = work::stop_on_signal()?;
         let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
         let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
@@ -85,6 +89,32 @@ impl Run {
         // Why the run failed says more than what followed from it.
         let done = done?;
         Ok(report(context, &place, &done, told?))
+    }
+
+    /// The same with orders to a real venue.
+    fn run_live(&self, context: &Context, place: &Workplace) -> Result<Exit, Failure> {
+        live::admit(place)?;
+        let stop = work::stop_on_signal()?;
+        let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
+        let account = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new()).standing();
+        let standing = journal.watermark(&account)?;
+        let watermark = standing.as_ref().map(|(watermark, _)| *watermark);
+        if place.plan.is_enabled(StageKind::Ingest) {
+            let taken = take_in(context, place, watermark, &stop)?;
+            if !taken.is_kept() {
+                return contract_broken(context, place, &mut journal, &taken);
+            }
+        }
+        if !(place.plan.is_enabled(StageKind::Model) && place.plan.is_enabled(StageKind::Oms)) {
+            return Ok(nothing(context, place, watermark, "model or oms is not enabled: nothing was traded"));
+        }
+        // Models that are new or changed must see the past.
+        let is_warm = standing.is_some_and(|(_, fingerprint)| fingerprint == place.trader.fingerprint());
+        let from = watermark.filter(|_| is_warm).map(|time| time.saturating_add(Span::from_micros(1)));
+        let columns = self.closed(context, place, from)?;
+        let alerting = Alerting::start(context, place, &journal)?;
+        let task = live::Task { context, place, stop: &stop };
+        live::trade(&task, &mut journal, &columns, alerting)
     }
 
     /// Bars that have closed by now, up to where every symbol has them.

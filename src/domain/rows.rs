@@ -102,6 +102,29 @@ impl Rows {
         self.take_projected(order, Projection::ALL)
     }
 
+    /// Keeps the rows at `kept`, which ascend. Columns that were not read are empty and stay so.
+    pub fn keep(&mut self, kept: &[u32]) {
+        fn keep<T: Copy>(values: &mut Vec<T>, kept: &[u32]) {
+            if values.is_empty() {
+                return;
+            }
+            for (to, &from) in kept.iter().enumerate() {
+                values[to] = values[from as usize];
+            }
+            values.truncate(kept.len());
+        }
+        keep(&mut self.bars.open_time, kept);
+        keep(&mut self.extras.trades, kept);
+        self.floats_mut().into_iter().for_each(|values| keep(values, kept));
+    }
+
+    /// No rows, in the same memory.
+    pub fn clear(&mut self) {
+        self.bars.open_time.clear();
+        self.extras.trades.clear();
+        self.floats_mut().into_iter().for_each(Vec::clear);
+    }
+
     /// The same where only some columns were read; the others are empty and stay so.
     #[must_use]
     pub fn take_projected(&self, order: &[u32], columns: Projection) -> Self {
@@ -204,6 +227,34 @@ mod tests {
         extras.zeros_to_unknown();
         assert!(extras.quote_volume.iter().all(|value| value.is_nan()));
         assert_eq!(extras.trades, [0, 3]);
+    }
+
+    #[test]
+    fn rows_are_kept_where_they_lie() {
+        let column = |by: f64| (0..5).map(|at| f64::from(at) * by).collect::<Vec<_>>();
+        let mut rows = Rows {
+            bars: Columns {
+                open_time: (0..5).collect(),
+                open: column(1.0),
+                high: column(2.0),
+                low: column(3.0),
+                close: column(4.0),
+                volume: column(5.0),
+            },
+            extras: Extras {
+                quote_volume: column(6.0),
+                trades: (10..15).collect(),
+                taker_buy_volume: column(7.0),
+                taker_buy_quote_volume: column(8.0),
+            },
+        };
+        let kept = [0, 2, 3];
+        let taken = rows.take(&kept);
+        rows.keep(&kept);
+        assert_eq!(rows, taken);
+        assert_eq!(rows.extras.trades, [10, 12, 13]);
+        rows.clear();
+        assert_eq!(rows, Rows::default());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Schema, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::FileReader;
 
-use super::input::{Fingerprint, hash};
+use super::hash::{Fingerprint, HashKind, hash};
 use super::instant::Instants;
 use super::layout::Layout;
 use super::spacing::other_interval;
@@ -146,7 +146,7 @@ impl BarSource for ArrowFile {
     }
 
     fn finish(self: Box<Self>) -> Result<Option<Fingerprint>, FeedError> {
-        hash(&self.path).map(Some)
+        hash(&self.path, HashKind::for_file(&self.path)).map(Some)
     }
 }
 

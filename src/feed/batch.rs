@@ -31,6 +31,14 @@ impl Batch {
         self.place.len() + self.unread.iter().filter(|unread| !unread.has_time).count()
     }
 
+    /// An empty batch in the memory of rows that are done with, whose pages need not be asked for again.
+    #[must_use]
+    pub fn reusing(mut rows: Rows, mut place: Vec<u32>) -> Self {
+        rows.clear();
+        place.clear();
+        Self { place, rows, ..Self::default() }
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.place.is_empty() && self.unread.is_empty()

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use flate2::CrcReader;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
-use sha2::{Digest, Sha256};
 
 use super::FeedError;
+use super::hash::{Fingerprint, HashKind, Hashed, check_sum};
 
 /// The most that one file may unpack to.
 const UNPACKED_BYTES_MAX: u64 = 8 << 30;
@@ -16,15 +16,8 @@ const UNPACKED_BYTES_MAX: u64 = 8 << 30;
 const RATIO_MAX: u64 = 100;
 /// Below this, the ratio says nothing.
 const RATIO_FROM_BYTES: u64 = 4 << 20;
-/// How much is read at once: some thousand rows.
-pub const CHUNK_BYTES: usize = 1 << 20;
-
-/// What names a file by its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint {
-    pub bytes: u64,
-    pub sha256: String,
-}
+/// How much is read at once: some thousand rows, and little enough to be hashed and parsed while it is in the processor's own memory.
+pub const CHUNK_BYTES: usize = 256 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -36,9 +29,10 @@ pub enum Kind {
 pub struct Input {
     path: PathBuf,
     stream: Stream,
-    /// Unpacked bytes not yet used: `window[start..]`.
+    /// Unpacked bytes not yet used: `window[start..end]`.
     window: Vec<u8>,
     start: usize,
+    end: usize,
     unpacked: u64,
     is_at_end: bool,
     kind: Kind,
@@ -48,13 +42,6 @@ enum Stream {
     Plain(Hashed),
     Gzip(Box<MultiGzDecoder<BufReader<Hashed>>>),
     Zip(Box<ZipMember>),
-}
-
-/// A file that is hashed as it is read.
-struct Hashed {
-    file: File,
-    hash: Sha256,
-    bytes: u64,
 }
 
 /// The one member of a zip archive.
@@ -85,22 +72,21 @@ impl Input {
         let mut magic = [0; 4];
         let len = read_full(&mut file, &mut magic).map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let hashed = |file| Hashed::new(file, HashKind::for_file(path));
         let stream = match &magic[..len] {
             [] => return Err(FeedError::Empty(path.to_owned())),
-            [0x1f, 0x8b, ..] => {
-                Stream::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(CHUNK_BYTES / 4, Hashed::new(file)))))
-            }
+            [0x1f, 0x8b, ..] => Stream::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(CHUNK_BYTES, hashed(file))))),
             [b'P', b'K', ..] => Stream::Zip(Box::new(ZipMember::open(path, file)?)),
-            _ => Stream::Plain(Hashed::new(file)),
+            _ => Stream::Plain(hashed(file)),
         };
-        let mut input =
-            Self { path: path.to_owned(), stream, window: Vec::new(), start: 0, unpacked: 0, is_at_end: false, kind: Kind::Csv };
+        let (path, window) = (path.to_owned(), Vec::new());
+        let mut input = Self { path, stream, window, start: 0, end: 0, unpacked: 0, is_at_end: false, kind: Kind::Csv };
         input.fill()?;
         if let Some(rest) = input.bytes().strip_prefix(b"\xef\xbb\xbf") {
-            input.start = input.window.len() - rest.len();
+            input.start = input.end - rest.len();
         }
         match input.bytes().iter().find(|byte| !byte.is_ascii_whitespace()) {
-            None => return Err(FeedError::Empty(path.to_owned())),
+            None => return Err(FeedError::Empty(input.path)),
             Some(b'[' | b'{') => input.kind = Kind::Json,
             Some(_) => {}
         }
@@ -117,7 +103,7 @@ impl Input {
 
     /// The unpacked bytes at hand.
     pub fn bytes(&self) -> &[u8] {
-        &self.window[self.start..]
+        &self.window[self.start..self.end]
     }
 
     /// Is there nothing behind [`Self::bytes`]?
@@ -128,18 +114,19 @@ impl Input {
     /// Drops the first `count` bytes at hand.
     pub fn consume(&mut self, count: usize) {
         self.start += count;
-        debug_assert!(self.start <= self.window.len(), "only bytes at hand are used up");
+        debug_assert!(self.start <= self.end, "only bytes at hand are used up");
     }
 
     /// Brings more bytes to hand.
     pub fn fill(&mut self) -> Result<(), FeedError> {
-        self.window.drain(..self.start);
-        self.start = 0;
-        let len = self.window.len();
-        self.window.resize(len + CHUNK_BYTES, 0);
-        let read = self.stream.read_full(&mut self.window[len..]);
+        self.window.copy_within(self.start..self.end, 0);
+        let left = self.end - self.start;
+        if self.window.len() < left + CHUNK_BYTES {
+            self.window.resize(left + CHUNK_BYTES, 0);
+        }
+        let read = self.stream.read_full(&mut self.window[left..left + CHUNK_BYTES]);
         let read = read.map_err(|source| self.unpack_error(source))?;
-        self.window.truncate(len + read);
+        (self.start, self.end) = (0, left + read);
         self.is_at_end = read < CHUNK_BYTES;
         self.unpacked += read as u64;
         self.check_bounds()
@@ -148,8 +135,8 @@ impl Input {
     /// Bytes of the file itself that were read.
     pub fn position(&self) -> u64 {
         match &self.stream {
-            Stream::Plain(file) => file.bytes,
-            Stream::Gzip(decoder) => decoder.get_ref().get_ref().bytes,
+            Stream::Plain(file) => file.bytes(),
+            Stream::Gzip(decoder) => decoder.get_ref().get_ref().bytes(),
             Stream::Zip(member) => member.position(),
         }
     }
@@ -162,7 +149,7 @@ impl Input {
             Stream::Zip(member) => Ok(member.fingerprint),
         };
         let fingerprint = fingerprint.map_err(|source| FeedError::Read { path: path.clone(), source })?;
-        check_checksum(&path, &fingerprint)?;
+        check_sum(&path, &fingerprint)?;
         Ok(fingerprint)
     }
 
@@ -201,35 +188,12 @@ impl Stream {
     }
 }
 
-impl Hashed {
-    fn new(file: File) -> Self {
-        Self { file, hash: Sha256::new(), bytes: 0 }
-    }
-
-    /// Reads to the end, since bytes behind the last row or the last gzip member are also the file's.
-    fn finish(mut self) -> io::Result<Fingerprint> {
-        let mut buffer = vec![0; CHUNK_BYTES / 4];
-        while self.read(&mut buffer)? > 0 {}
-        Ok(Fingerprint { bytes: self.bytes, sha256: crate::store::disk::hex(&self.hash.finalize()) })
-    }
-}
-
-impl Read for Hashed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.hash.update(&buffer[..read]);
-        self.bytes += read as u64;
-        Ok(read)
-    }
-}
-
 impl ZipMember {
     fn open(path: &Path, file: File) -> Result<Self, FeedError> {
         let refused = |why: String| FeedError::Archive { path: path.to_owned(), why };
         let failed = |source| FeedError::Read { path: path.to_owned(), source };
-        let mut hashed = Hashed::new(file.try_clone().map_err(failed)?);
-        hashed.file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        let fingerprint = hashed.finish().map_err(failed)?;
+        // The clone shares the file's place, which the archive seeks for itself.
+        let fingerprint = Hashed::new(file.try_clone().map_err(failed)?, HashKind::Sha256).finish().map_err(failed)?;
         let mut archive = zip::ZipArchive::new(file).map_err(|error| refused(error.to_string()))?;
         let members: Vec<usize> =
             (0..archive.len()).filter(|&at| archive.by_index_raw(at).is_ok_and(|member| member.is_file())).collect();
@@ -252,7 +216,7 @@ impl ZipMember {
         let reader = match method {
             zip::CompressionMethod::Stored => ZipReader::Stored(data),
             zip::CompressionMethod::Deflated => {
-                ZipReader::Deflated(DeflateDecoder::new(BufReader::with_capacity(CHUNK_BYTES / 4, data)))
+                ZipReader::Deflated(DeflateDecoder::new(BufReader::with_capacity(CHUNK_BYTES, data)))
             }
             other => return Err(refused(format!("it is packed by {other}; store or deflate it"))),
         };
@@ -285,12 +249,6 @@ impl Read for ZipReader {
     }
 }
 
-/// Names a file by its bytes.
-pub fn hash(path: &Path) -> Result<Fingerprint, FeedError> {
-    let file = File::open(path).and_then(|file| Hashed::new(file).finish());
-    file.map_err(|source| FeedError::Read { path: path.to_owned(), source })
-}
-
 /// Fills the buffer; less only at the end.
 fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
@@ -303,16 +261,4 @@ fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
-}
-
-/// The venue publishes `NAME.CHECKSUM` beside its archives; where it lies there, it must match.
-fn check_checksum(path: &Path, found: &Fingerprint) -> Result<(), FeedError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".CHECKSUM");
-    let Ok(text) = std::fs::read_to_string(PathBuf::from(name)) else { return Ok(()) };
-    let stated = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-    if stated == found.sha256 {
-        return Ok(());
-    }
-    Err(FeedError::Checksum { path: path.to_owned(), found: found.sha256.clone(), stated })
 }

@@ -214,8 +214,7 @@ impl Rows {
 }
 
 pub fn whole_field(field: &[u8]) -> Option<i64> {
-    let mut at = 0;
-    whole(field, &mut at).filter(|_| at == field.len())
+    whole(field).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
 }
 
 /// How long a bar that lasts `micros` is meant to be, where that is not `expected`: a length that bars have, or a whole multiple. Venues

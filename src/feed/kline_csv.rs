@@ -1,6 +1,7 @@
 //! Klines as CSV: twelve columns, with a header or without.
 
-use super::input::{Fingerprint, Input};
+use super::hash::Fingerprint;
+use super::input::Input;
 use super::kline::{Kline, Rows};
 use super::layout::is_header;
 use super::number::{decimal, whole};
@@ -84,37 +85,25 @@ impl BarSource for KlineCsv {
 /// A row in the form venues write, and its length with the end of its line. Anything else is left to [`read_line`].
 #[inline]
 fn quick_row(text: &[u8]) -> Option<(Kline, usize)> {
-    let mut at = 0;
-    let open_time = whole(text, &mut at)?;
+    let (open_time, mut rest) = whole(text)?;
     let mut prices = [0.0; 5];
     for price in &mut prices {
-        comma(text, &mut at)?;
-        *price = decimal(text, &mut at)?;
+        (*price, rest) = decimal(behind_comma(rest)?)?;
     }
-    comma(text, &mut at)?;
-    let close_time = whole(text, &mut at)?;
-    comma(text, &mut at)?;
-    let quote_volume = decimal(text, &mut at)?;
-    comma(text, &mut at)?;
-    let trades = whole(text, &mut at)?;
-    let mut taker = [0.0; 2];
-    for volume in &mut taker {
-        comma(text, &mut at)?;
-        *volume = decimal(text, &mut at)?;
-    }
-    comma(text, &mut at)?;
-    decimal(text, &mut at)?;
-    if text.get(at) == Some(&b'\r') {
-        at += 1;
-    }
-    (text.get(at)? == &b'\n').then_some((Kline { open_time, prices, close_time, quote_volume, trades, taker }, at + 1))
+    let (close_time, rest) = whole(behind_comma(rest)?)?;
+    let (quote_volume, rest) = decimal(behind_comma(rest)?)?;
+    let (trades, rest) = whole(behind_comma(rest)?)?;
+    let (taker_buy, rest) = decimal(behind_comma(rest)?)?;
+    let (taker_buy_quote, rest) = decimal(behind_comma(rest)?)?;
+    let (_, rest) = decimal(behind_comma(rest)?)?;
+    let rest = rest.strip_prefix(b"\r").unwrap_or(rest).strip_prefix(b"\n")?;
+    let kline = Kline { open_time, prices, close_time, quote_volume, trades, taker: [taker_buy, taker_buy_quote] };
+    Some((kline, text.len() - rest.len()))
 }
 
 #[inline]
-fn comma(text: &[u8], at: &mut usize) -> Option<()> {
-    let is_there = text.get(*at) == Some(&b',');
-    *at += 1;
-    is_there.then_some(())
+fn behind_comma(text: &[u8]) -> Option<&[u8]> {
+    text.strip_prefix(b",")
 }
 
 /// A line that is blank, a header, or a row with a fault. True if it was a row.

@@ -1,6 +1,7 @@
 //! Klines as JSON: pages, each an array of arrays, one behind the other or one a line.
 
-use super::input::{Fingerprint, Input};
+use super::hash::Fingerprint;
+use super::input::Input;
 use super::kline::{FIELDS, Kline, Rows, SHORT_FIELDS};
 use super::number::{decimal, whole};
 use super::{BarSource, Batch, Expected, FeedError};
@@ -146,37 +147,27 @@ impl BarSource for KlineJson {
 /// A row in the form venues write: no blanks, prices as strings.
 #[inline]
 fn quick_row(text: &[u8]) -> Option<(Kline, usize)> {
-    let mut at = 1;
-    let open_time = whole(text, &mut at)?;
+    let (open_time, mut rest) = whole(text.strip_prefix(b"[")?)?;
     let mut prices = [0.0; 5];
     for price in &mut prices {
-        *price = quoted(text, &mut at)?;
+        (*price, rest) = quoted(rest)?;
     }
-    byte(text, &mut at, b',')?;
-    let close_time = whole(text, &mut at)?;
-    let quote_volume = quoted(text, &mut at)?;
-    byte(text, &mut at, b',')?;
-    let trades = whole(text, &mut at)?;
-    let taker = [quoted(text, &mut at)?, quoted(text, &mut at)?];
-    quoted(text, &mut at)?;
-    byte(text, &mut at, b']')?;
-    Some((Kline { open_time, prices, close_time, quote_volume, trades, taker }, at))
+    let (close_time, rest) = whole(rest.strip_prefix(b",")?)?;
+    let (quote_volume, rest) = quoted(rest)?;
+    let (trades, rest) = whole(rest.strip_prefix(b",")?)?;
+    let (taker_buy, rest) = quoted(rest)?;
+    let (taker_buy_quote, rest) = quoted(rest)?;
+    let (_, rest) = quoted(rest)?;
+    let rest = rest.strip_prefix(b"]")?;
+    let kline = Kline { open_time, prices, close_time, quote_volume, trades, taker: [taker_buy, taker_buy_quote] };
+    Some((kline, text.len() - rest.len()))
 }
 
-#[inline]
-fn quoted(text: &[u8], at: &mut usize) -> Option<f64> {
-    byte(text, at, b',')?;
-    byte(text, at, b'"')?;
-    let value = decimal(text, at)?;
-    byte(text, at, b'"')?;
-    Some(value)
-}
-
-#[inline]
-fn byte(text: &[u8], at: &mut usize, wanted: u8) -> Option<()> {
-    let is_there = text.get(*at) == Some(&wanted);
-    *at += 1;
-    is_there.then_some(())
+/// A comma, a number in quotes, and what comes behind it.
+#[inline(always)]
+fn quoted(text: &[u8]) -> Option<(f64, &[u8])> {
+    let (value, rest) = decimal(text.strip_prefix(b",\"")?)?;
+    Some((value, rest.strip_prefix(b"\"")?))
 }
 
 /// A field without the blanks around it and without its quotes.

@@ -12,6 +12,7 @@
 mod arrow_file;
 mod batch;
 pub mod binance;
+mod hash;
 mod input;
 mod instant;
 mod kline;
@@ -29,7 +30,7 @@ mod trades;
 use std::path::{Path, PathBuf};
 
 pub use batch::{Batch, Unread};
-pub use input::Fingerprint;
+pub use hash::{Fingerprint, HashKind, hash};
 pub use synthetic::SyntheticFeed;
 pub use trades::TradeFile;
 
@@ -108,14 +109,6 @@ fn open_csv(input: input::Input, expected: Expected) -> Result<Box<dyn BarSource
         return Ok(Box::new(kline_csv::KlineCsv::new(input, expected)));
     }
     Ok(Box::new(table_csv::TableCsv::new(input, expected, layout, true)))
-}
-
-/// Names a file by its bytes.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn hash(path: &Path) -> Result<Fingerprint, FeedError> {
-    input::hash(path)
 }
 
 /// A source cannot be read.

@@ -7,73 +7,113 @@ const EXACT_MAX: u64 = 1 << 53;
 /// More digits than these do not fit in the sum of digits.
 const DIGITS_MAX: usize = 19;
 
-/// Reads `digits[.digits]` at `at` and moves behind it; none if there is something else, which may still be a number.
-#[inline]
-pub fn decimal(text: &[u8], at: &mut usize) -> Option<f64> {
-    let start = *at;
-    let (mut sum, mut here) = digits(text, start, 0);
-    let whole = here - start;
-    if whole == 0 {
-        return None;
-    }
-    let mut fraction = 0;
-    if text.get(here) == Some(&b'.') {
-        let begin = here + 1;
-        (sum, here) = match eight_digits(text, begin) {
-            Some(eight) => digits(text, begin + 8, sum.wrapping_mul(100_000_000).wrapping_add(eight)),
-            None => digits(text, begin, sum),
-        };
-        fraction = here - begin;
-        if fraction == 0 {
-            return None;
-        }
-    }
-    *at = here;
-    if whole + fraction <= DIGITS_MAX && sum <= EXACT_MAX {
-        return Some(sum as f64 / POWERS[fraction]);
-    }
-    std::str::from_utf8(&text[start..here]).ok()?.parse().ok()
+/// Reads `digits[.digits]` at the head of a text and gives what comes behind it; none if there is something else, which may still be
+/// a number.
+#[inline(always)]
+pub fn decimal(text: &[u8]) -> Option<(f64, &[u8])> {
+    quick_decimal(text).or_else(|| any_decimal(text))
 }
 
-/// Reads a whole number at `at` and moves behind it.
+/// A whole number at the head of a text, and what comes behind it.
 #[inline]
-pub fn whole(text: &[u8], at: &mut usize) -> Option<i64> {
-    let (sum, here) = digits(text, *at, 0);
-    let count = here - *at;
+pub fn whole(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (mut sum, mut rest) = (0_u64, text);
+    while let Some((eight, behind)) = eight_digits(rest) {
+        sum = sum.wrapping_mul(100_000_000).wrapping_add(eight);
+        rest = behind;
+    }
+    (sum, rest) = digits(rest, sum);
+    let count = text.len() - rest.len();
     if count == 0 || count > DIGITS_MAX {
         return None;
     }
-    *at = here;
-    i64::try_from(sum).ok()
+    i64::try_from(sum).ok().map(|whole| (whole, rest))
+}
+
+/// Up to seven digits, and up to eight behind the point: they are summed exactly, and one division rounds once.
+#[inline(always)]
+fn quick_decimal(text: &[u8]) -> Option<(f64, &[u8])> {
+    let (sum, whole, rest) = few_digits(text, 0)?;
+    if whole == 0 {
+        return None;
+    }
+    let Some(fraction) = rest.strip_prefix(b".") else { return Some((sum as f64, rest)) };
+    if let Some((eight, rest)) = eight_digits(fraction) {
+        let sum = sum.wrapping_mul(100_000_000).wrapping_add(eight);
+        return (!starts_with_digit(rest)).then_some((sum as f64 / 1e8, rest));
+    }
+    let (sum, places, rest) = few_digits(fraction, sum)?;
+    (places > 0).then(|| (sum as f64 / POWERS[places], rest))
+}
+
+/// Any number of digits on both sides.
+#[inline(never)]
+fn any_decimal(text: &[u8]) -> Option<(f64, &[u8])> {
+    let (mut sum, mut rest) = digits(text, 0);
+    let whole = text.len() - rest.len();
+    let mut places = 0;
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        (sum, rest) = digits(fraction, sum);
+        places = fraction.len() - rest.len();
+        if places == 0 {
+            return None;
+        }
+    }
+    if whole == 0 {
+        return None;
+    }
+    if whole + places <= DIGITS_MAX && sum <= EXACT_MAX {
+        return Some((sum as f64 / POWERS[places], rest));
+    }
+    let number = std::str::from_utf8(&text[..text.len() - rest.len()]).ok()?;
+    Some((number.parse().ok()?, rest))
 }
 
 #[inline]
-fn digits(text: &[u8], mut at: usize, mut sum: u64) -> (u64, usize) {
-    while let Some(byte) = text.get(at) {
+fn starts_with_digit(text: &[u8]) -> bool {
+    text.first().is_some_and(u8::is_ascii_digit)
+}
+
+/// The digits at the head of a text, one by one.
+#[inline]
+fn digits(text: &[u8], mut sum: u64) -> (u64, &[u8]) {
+    let mut rest = text;
+    while let [byte, behind @ ..] = rest
+        && byte.is_ascii_digit()
+    {
+        sum = sum.wrapping_mul(10).wrapping_add(u64::from(byte & 0x0f));
+        rest = behind;
+    }
+    (sum, rest)
+}
+
+/// Up to seven digits, how many, and what comes behind them; none where there are more, or where the text ends soon. Each count has an
+/// end of its own, which a processor foretells and goes on; a count that is computed it would wait for.
+#[inline(always)]
+fn few_digits(text: &[u8], mut sum: u64) -> Option<(u64, usize, &[u8])> {
+    let head = text.first_chunk::<8>()?;
+    for (count, byte) in head.iter().enumerate() {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
-            break;
+            return Some((sum, count, &text[count..]));
         }
         sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
-        at += 1;
     }
-    (sum, at)
+    None
 }
 
 /// Eight digits at once, as most fractions are: all bytes are checked and summed in pairs, fours and eights of one word.
-#[inline]
-fn eight_digits(text: &[u8], at: usize) -> Option<u64> {
-    let bytes: [u8; 8] = text.get(at..at + 8)?.try_into().ok()?;
-    let word = u64::from_le_bytes(bytes);
-    let high = word & 0xf0f0_f0f0_f0f0_f0f0;
-    let carry = word.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0;
-    if high != 0x3030_3030_3030_3030 || carry != 0x3030_3030_3030_3030 {
+#[inline(always)]
+fn eight_digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (head, rest) = text.split_first_chunk::<8>()?;
+    // A digit becomes its value; any other byte ten or more, which the sum carries into its highest bit.
+    let ones = u64::from_le_bytes(*head) ^ 0x3030_3030_3030_3030;
+    if (ones | ones.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
         return None;
     }
-    let ones = word & 0x0f0f_0f0f_0f0f_0f0f;
     let pairs = ones.wrapping_mul(10).wrapping_add(ones >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
-    Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff)
+    Some((fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff, rest))
 }
 
 /// Reads a whole field that is a number in JSON's grammar: a sign and an exponent are allowed; blanks, NaN, infinity, hex and
@@ -112,8 +152,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Option<f64> {
-        let mut at = 0;
-        decimal(text.as_bytes(), &mut at).filter(|_| at == text.len())
+        decimal(text.as_bytes()).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
     }
 
     /// FEED-1.
@@ -132,14 +171,17 @@ mod tests {
 
     #[test]
     fn the_quick_way_stops_where_the_number_ends() {
-        let mut at = 4;
-        assert_eq!(decimal(b"abc,6.63990000,6", &mut at), Some(6.6399));
-        assert_eq!(at, 14);
-        assert_eq!(decimal(b"12345678", &mut 0), Some(12_345_678.0));
-        assert_eq!(decimal(b"1.1234567:", &mut 0), Some(1.123_456_7));
-        assert_eq!(decimal(b"1.", &mut 0), None);
-        assert_eq!(whole(b"99999999999999999999", &mut 0), None);
-        assert_eq!(whole(b"1735689600000000,", &mut 0), Some(1_735_689_600_000_000));
+        assert_eq!(decimal(b"6.63990000,6"), Some((6.6399, &b",6"[..])));
+        assert_eq!(decimal(b"12345678"), Some((12_345_678.0, &b""[..])));
+        assert_eq!(decimal(b"1.1234567:"), Some((1.123_456_7, &b":"[..])));
+        assert_eq!(decimal(b"0.123456789,0.00000000"), Some((0.123_456_789, &b",0.00000000"[..])));
+        for wrong in [&b"1."[..], b"1.,00000000000", b".500000000000", b",1.0000000000", b"-1.0000000000", b"", b"."] {
+            assert_eq!(decimal(wrong), None, "{}", wrong.escape_ascii());
+        }
+        assert_eq!(whole(b"99999999999999999999"), None);
+        assert_eq!(whole(b"9999999999999999999"), None, "it is more than an i64 holds");
+        assert_eq!(whole(b"1735689600000000,"), Some((1_735_689_600_000_000, &b","[..])));
+        assert_eq!(whole(b",1735689600000000"), None);
     }
 
     proptest! {
@@ -148,6 +190,21 @@ mod tests {
             let text = if fraction.is_empty() { whole.to_string() } else { format!("{whole}.{fraction}") };
             prop_assert_eq!(read(&text).map(f64::to_bits), Some(text.parse::<f64>().unwrap().to_bits()));
             prop_assert_eq!(strict(text.as_bytes()).map(f64::to_bits), Some(text.parse::<f64>().unwrap().to_bits()));
+        }
+
+        /// What stands behind a number is neither taken for a part of it nor passed over.
+        #[test]
+        fn it_ends_where_its_digits_end(whole in "[0-9]{1,12}", fraction in "[0-9]{1,12}", behind in "[ -/:-~\u{80}-\u{ff}].{0,20}") {
+            for text in [whole.clone(), format!("{whole}.{fraction}")] {
+                if behind.starts_with('.') {
+                    continue;
+                }
+                let all = format!("{text}{behind}");
+                let (value, rest) = decimal(all.as_bytes()).unwrap();
+                prop_assert_eq!((value.to_bits(), rest), (text.parse::<f64>().unwrap().to_bits(), behind.as_bytes()));
+            }
+            let all = format!("{whole}{behind}");
+            prop_assert_eq!(super::whole(all.as_bytes()), Some((whole.parse().unwrap(), behind.as_bytes())));
         }
 
         #[test]

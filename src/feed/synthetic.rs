@@ -4,7 +4,7 @@
 //! from bar to bar, volume follows the hour, the day of the week and the size of the move. Prices are whole ticks and come
 //! from a walk within the bar, so that open, high, low and close always agree.
 
-use super::input::Fingerprint;
+use super::hash::Fingerprint;
 use super::{BarSource, Batch, FeedError};
 use crate::chance::Stream;
 use crate::domain::{Interval, Span, Symbol, Time};

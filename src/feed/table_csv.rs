@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::input::{Fingerprint, Input};
+use super::hash::Fingerprint;
+use super::input::Input;
 use super::instant::Instants;
 use super::kline::{TEXT_LEN_MAX, other_length};
 use super::layout::{Layout, split};

@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use super::FeedError;
-use super::input::{Fingerprint, Input, Kind};
+use super::hash::Fingerprint;
+use super::input::{Input, Kind};
 use super::kline::{Unit, whole_field};
 use crate::domain::decimal::{DecimalError, parse_scientific};
 use crate::domain::{Price, Qty, Side, Time, Trade};

@@ -271,15 +271,8 @@ impl<'a> Runner<'a> {
     }
 
     fn finish(&mut self, stamp: &Stamp, report: &Report) -> Result<Records, RunError> {
-        let state = match (report.interrupted, report.halted) {
-            (true, _) => RunState::Interrupted,
-            (false, true) => RunState::Halted,
-            (false, false) => RunState::Done,
-        };
-        let mut records = self.journal.records(Some(&stamp.run))?;
-        records.orders.extend(self.trader.desk().open_orders());
         let figures = Figures {
-            state: state.name().to_owned(),
+            state: state_of(report.interrupted, report.halted).name().to_owned(),
             from: report.first.map(|t| t.to_string()),
             to: report.watermark.map(|t| t.to_string()),
             bars: report.bars,
@@ -287,12 +280,8 @@ impl<'a> Runner<'a> {
             tally: report.after.tally.clone(),
             summary: report.summary.clone(),
         };
-        let mut recording = Recording::new(stamp.clone())?;
-        recording.add(&records)?;
-        recording.write(&self.runs.join(&stamp.run), &figures)?;
-        tracing::debug!(run = %stamp.run, "record written");
-        self.journal.end(&stamp.run, state)?;
-        Ok(records)
+        let state = state_of(report.interrupted, report.halted);
+        conclude(self.journal, self.runs, stamp, &self.trader, &figures, state)
     }
 
     /// Completes the records of runs that were cut off.
@@ -322,6 +311,58 @@ impl<'a> Runner<'a> {
         }
         Ok(recovered)
     }
+}
+
+const fn state_of(is_interrupted: bool, is_halted: bool) -> RunState {
+    match (is_interrupted, is_halted) {
+        (true, _) => RunState::Interrupted,
+        (false, true) => RunState::Halted,
+        (false, false) => RunState::Done,
+    }
+}
+
+/// Writes the folder of a run from the journal's rows and ends it there.
+fn conclude(
+    journal: &mut Journal,
+    runs: &Path,
+    stamp: &Stamp,
+    trader: &Trader,
+    figures: &Figures,
+    state: RunState,
+) -> Result<Records, RunError> {
+    let mut records = journal.records(Some(&stamp.run))?;
+    records.orders.extend(trader.desk().open_orders());
+    let mut recording = Recording::new(stamp.clone())?;
+    recording.add(&records)?;
+    recording.write(&runs.join(&stamp.run), figures)?;
+    tracing::debug!(run = %stamp.run, "record written");
+    journal.end(&stamp.run, state)?;
+    Ok(records)
+}
+
+/// Ends a run on a real venue: the same folder as any other.
+///
+/// # Errors
+/// When the journal or the folder cannot be written.
+pub fn record_of(
+    journal: &mut Journal,
+    runs: &Path,
+    stamp: &Stamp,
+    trader: &Trader,
+    watermark: Option<Time>,
+    is_interrupted: bool,
+) -> Result<Records, RunError> {
+    let state = state_of(is_interrupted, trader.desk().halt().is_some());
+    let figures = Figures {
+        state: state.name().to_owned(),
+        from: None,
+        to: watermark.map(|time| time.to_string()),
+        bars: 0,
+        kills: trader.desk().kills(),
+        tally: trader.desk().tally().clone(),
+        summary: trader.curve().map(Summary::of),
+    };
+    conclude(journal, runs, stamp, trader, &figures, state)
 }
 
 #[cfg(test)]

@@ -27,17 +27,13 @@ pub struct Content(u128);
 impl Content {
     #[must_use]
     pub fn of(bars: &Columns, range: Range<usize>) -> Self {
+        let [open, high, low, close, volume] =
+            [&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume].map(|column| &column[range.clone()]);
         let mut sum = 0_u128;
-        for at in range {
-            let words = [
-                bars.open_time[at] as u64,
-                bars.open[at].to_bits(),
-                bars.high[at].to_bits(),
-                bars.low[at].to_bits(),
-                bars.close[at].to_bits(),
-                bars.volume[at].to_bits(),
-            ];
-            sum = sum.wrapping_add(mix(words));
+        for (at, &time) in bars.open_time[range.clone()].iter().enumerate() {
+            let values = [open[at], high[at], low[at], close[at], volume[at]].map(f64::to_bits);
+            let [open, high, low, close, volume] = values;
+            sum = sum.wrapping_add(mix([time as u64, open, high, low, close, volume]));
         }
         Self(sum)
     }

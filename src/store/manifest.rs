@@ -14,8 +14,8 @@ use crate::domain::Time;
 
 /// Its underscore keeps it from readers that take every file of a folder for Parquet.
 pub const FILE: &str = "_manifest.json";
-pub const SCHEMA: u32 = 2;
-/// The first had no notes; it is read as if it had none to give.
+pub const SCHEMA: u32 = 3;
+/// The first had no notes; it is read as if it had none to give. The second knew sources by their SHA-256 only, and said so.
 const SCHEMA_MIN: u32 = 1;
 /// Older imports are forgotten; their files would only be read again, which adds nothing.
 pub const IMPORTS_MAX: usize = 2048;
@@ -74,7 +74,9 @@ pub struct Import {
     pub bytes: u64,
     /// The file's own time of change, microseconds since 1970.
     pub modified: i64,
-    pub sha256: String,
+    /// Of the file's bytes: a SHA-256, or `blake3:` and one of those; of a series what it says.
+    #[serde(alias = "sha256")]
+    pub hash: String,
     /// When it was read.
     #[serde(with = "text")]
     pub at: Time,
@@ -200,7 +202,7 @@ mod tests {
             source: source.to_owned(),
             bytes: 1,
             modified: 2,
-            sha256: "00".to_owned(),
+            hash: "00".to_owned(),
             at: Time::from_millis(3),
             added,
             refused: BTreeMap::new(),
@@ -225,8 +227,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE), r#"{"schema":1,"parts":[],"imports":[]}"#).unwrap();
         assert_eq!(Manifest::load(folder.path()).unwrap(), Some(Manifest::default()));
-        std::fs::write(folder.path().join(FILE), r#"{"schema":3,"parts":[],"more":[]}"#).unwrap();
-        assert!(matches!(Manifest::load(folder.path()), Err(LakeError::Schema { found: 3, .. })));
+        std::fs::write(folder.path().join(FILE), r#"{"schema":4,"parts":[],"more":[]}"#).unwrap();
+        assert!(matches!(Manifest::load(folder.path()), Err(LakeError::Schema { found: 4, .. })));
+    }
+
+    #[test]
+    fn an_import_of_the_second_schema_keeps_its_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut manifest = Manifest::default();
+        manifest.record(import("a", 1));
+        let old =
+            String::from_utf8(manifest.to_json()).unwrap().replace("\"schema\": 3", "\"schema\": 2").replace("hash", "sha256");
+        assert!(old.contains("\"schema\": 2") && old.contains("\"sha256\": \"00\""), "{old}");
+        std::fs::write(folder.path().join(FILE), old).unwrap();
+        assert_eq!(Manifest::load(folder.path()).unwrap(), Some(manifest));
     }
 
     #[test]

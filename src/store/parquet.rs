@@ -4,6 +4,7 @@
 //! nearly vanish, the low ones are stored as they are, which reads twice as fast as any layout that is smaller. What was measured,
 //! and why prices are no decimals: `docs/layout.md`.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
@@ -131,7 +132,10 @@ fn column<T: DataType, W: Write + Send>(
 }
 
 /// The known values, and for each row whether it has one.
-fn split_known<T: Copy>(values: &[T], is_known: impl Fn(&T) -> bool) -> (Vec<T>, Vec<i16>) {
+fn split_known<T: Copy>(values: &[T], is_known: impl Fn(&T) -> bool) -> (Cow<'_, [T]>, Vec<i16>) {
+    if values.iter().all(&is_known) {
+        return (Cow::Borrowed(values), vec![1; values.len()]);
+    }
     let levels = values.iter().map(|value| i16::from(is_known(value))).collect();
     (values.iter().copied().filter(|value| is_known(value)).collect(), levels)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 use tidegate::clock::ManualClock;
 use tidegate::domain::{Columns, Interval, Projection, Series, Span, Time};
 use tidegate::feed::binance::Reach;
@@ -116,6 +117,27 @@ fn a_touched_file_is_known_by_its_bytes() {
     let other = rows(0..10).replacen("100,", "101,", 1);
     assert_eq!(other.len(), rows(0..10).len());
     fs::write(&path, other).unwrap();
+    assert!(!desk.ingest(None).series[0].sources[0].is_unchanged);
+}
+
+/// Lakes of schema 2 know every file by its SHA-256.
+#[test]
+fn a_file_that_an_older_program_took_in_is_known_by_its_bytes() {
+    let desk = Desk::of_files();
+    desk.write("bars/BTCUSDT-1h-a.csv", &rows(0..10));
+    desk.ingest(None);
+    let path = desk.lake.folder(&desk.series()).join("_manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let import = manifest["imports"][0].as_object_mut().unwrap();
+    assert!(import.remove("hash").unwrap().as_str().unwrap().starts_with("blake3:"));
+    let sum = Sha256::digest(rows(0..10)).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    import.insert("sha256".to_owned(), sum.into());
+    manifest["schema"] = 2.into();
+    fs::write(&path, manifest.to_string()).unwrap();
+    let file = desk.folder.path().join("bars/BTCUSDT-1h-a.csv");
+    File::options().write(true).open(&file).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert!(desk.ingest(None).series[0].sources[0].is_unchanged);
+    fs::write(&file, rows(0..10).replacen("100,", "101,", 1)).unwrap();
     assert!(!desk.ingest(None).series[0].sources[0].is_unchanged);
 }
 

@@ -284,7 +284,7 @@ fn a_part_that_nobody_lists_is_not_read_and_goes_away() {
 #[test]
 fn a_manifest_of_a_newer_program_is_left_alone() {
     let (_folder, lake, _, manifest) = one_part();
-    let text = fs::read_to_string(&manifest).unwrap().replace("\"schema\": 2", "\"schema\": 9");
+    let text = fs::read_to_string(&manifest).unwrap().replace("\"schema\": 3", "\"schema\": 9");
     fs::write(&manifest, &text).unwrap();
     let error = lake.append(&series(), &rows(100..101)).unwrap_err();
     assert!(matches!(error, LakeError::Schema { found: 9, .. }), "{error}");

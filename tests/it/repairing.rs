@@ -179,7 +179,7 @@ fn a_replaced_file_of_the_archive_is_found_and_taken_in_anew() {
     assert_eq!(desk.volume("2024-12-24T12:00").fract(), 0.75);
     let new = desk.manifest();
     let hash = |manifest: &Manifest| {
-        manifest.imports.iter().find(|import| import.source.contains("2024-12")).map(|import| import.sha256.clone()).unwrap()
+        manifest.imports.iter().find(|import| import.source.contains("2024-12")).map(|import| import.hash.clone()).unwrap()
     };
     assert_eq!(new.repairs[0].file, Some([hash(&old), hash(&new)]));
     assert_ne!(hash(&old), hash(&new));

@@ -15,7 +15,7 @@ use super::client::Wire;
 use super::http::Saved;
 use super::{BinanceError, Http, RestClient};
 use crate::domain::{Interval, Symbol, Time};
-use crate::feed;
+use crate::feed::{self, HashKind};
 
 /// Files that are downloaded side by side.
 const DOWNLOADS_MAX: usize = 4;
@@ -180,8 +180,8 @@ impl<'a> Archive<'a> {
     /// When the disk fails.
     pub fn drop_stale(&self, zip_name: &str, sha256: &str) -> Result<(), BinanceError> {
         let path = self.folder.join(zip_name);
-        match feed::hash(&path) {
-            Ok(found) if found.sha256 == sha256 => Ok(()),
+        match feed::hash(&path, HashKind::Sha256) {
+            Ok(found) if found.hash == sha256 => Ok(()),
             _ => self.done_with(&path),
         }
     }
@@ -279,7 +279,7 @@ impl<'a> Archive<'a> {
     fn is_here(&self, file: &File) -> bool {
         let path = self.folder.join(file.zip_name());
         let stated = std::fs::read_to_string(beside(&path, CHECKSUM)).ok().and_then(|text| sum_in(&text, &file.zip_name()));
-        stated.is_some_and(|stated| feed::hash(&path).is_ok_and(|found| found.sha256 == stated))
+        stated.is_some_and(|stated| feed::hash(&path, HashKind::Sha256).is_ok_and(|found| found.hash == stated))
     }
 
     /// What the venue says the file's hash is; none where there is no such file.

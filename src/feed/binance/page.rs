@@ -160,9 +160,9 @@ impl Row {
 
 /// Digits with a point among them: no sign, no exponent, no blank.
 fn strict(text: &str) -> Option<f64> {
-    let mut at = 0;
     let is_short = text.bytes().filter(u8::is_ascii_digit).count() <= DIGITS_MAX;
-    decimal(text.as_bytes(), &mut at).filter(|_| is_short && at == text.len())
+    let (value, rest) = decimal(text.as_bytes())?;
+    (is_short && rest.is_empty()).then_some(value)
 }
 
 fn shown(value: &Value) -> String {

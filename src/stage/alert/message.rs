@@ -10,6 +10,7 @@ use crate::notify::Message;
 use crate::risk::{Refusal, Trip};
 use crate::telemetry::event::symbol_name;
 use crate::telemetry::record::Notice;
+use crate::venue::router::Alarm;
 
 /// Something people are to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,14 @@ impl Alert {
                     .with("quantity", qty.to_string())
             }
         }
+    }
+
+    /// What is wrong on the way to the venue.
+    #[must_use]
+    pub fn of_alarm(alarm: &Alarm, at: Time) -> Self {
+        let (key, title) = alarm.name();
+        let severity = if alarm.is_critical() { Severity::Critical } else { Severity::Warning };
+        Self::new(format!("orders/{key}"), severity, title, at).saying(alarm.to_string())
     }
 
     /// Bars of `series` cannot be taken in or break their contract; `code` names the way in which they do.

@@ -78,27 +78,27 @@ impl RowCheck {
     pub fn faults(&self, rows: &Rows) -> Vec<Option<Reason>> {
         let bars = &rows.bars;
         let span = self.interval.span().micros();
+        // Sliced to one length, so that no row asks again whether it is there.
+        let len = rows.len();
+        let [open, high, low, close, volume] = [&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume].map(|c| &c[..len]);
         let mut before = None;
-        (0..rows.len())
-            .map(|at| {
-                let time = bars.open_time[at];
-                // One interval after a time on the grid is on the grid: this spares a division a row.
-                let is_on_grid = before.is_some_and(|before: i64| before.wrapping_add(span) == time)
-                    || self.interval.is_on_grid(Time::from_micros(time));
-                before = is_on_grid.then_some(time);
-                let (open, high, low, close) = (bars.open[at], bars.high[at], bars.low[at], bars.close[at]);
-                let is_fine = (low > 0.0)
-                    & (low <= open)
-                    & (low <= close)
-                    & (high >= open)
-                    & (high >= close)
-                    & (bars.volume[at] >= 0.0)
-                    & !buys_too_much(rows, at)
-                    & is_on_grid
-                    & (time <= self.closed_last);
-                if is_fine { None } else { self.fault(rows, at, is_on_grid) }
-            })
-            .collect()
+        let faults = bars.open_time.iter().enumerate().map(|(at, &time)| {
+            // One interval after a time on the grid is on the grid: this spares a division a row.
+            let is_on_grid = before.is_some_and(|before: i64| before.wrapping_add(span) == time)
+                || self.interval.is_on_grid(Time::from_micros(time));
+            before = is_on_grid.then_some(time);
+            let is_fine = (low[at] > 0.0)
+                & (low[at] <= open[at])
+                & (low[at] <= close[at])
+                & (high[at] >= open[at])
+                & (high[at] >= close[at])
+                & (volume[at] >= 0.0)
+                & !buys_too_much(rows, at)
+                & is_on_grid
+                & (time <= self.closed_last);
+            if is_fine { None } else { self.fault(rows, at, is_on_grid) }
+        });
+        faults.collect()
     }
 
     #[cold]
@@ -138,10 +138,21 @@ fn buys_too_much(rows: &Rows, at: usize) -> bool {
 const PRINT_FACTOR_MAX: f64 = 2.0;
 
 /// Is the high or the low far from everything else in the bar?
-#[inline]
 pub(super) fn has_bad_print(rows: &Rows, at: usize) -> bool {
     let bars = &rows.bars;
-    let (open, high, low, close) = (bars.open[at], bars.high[at], bars.low[at], bars.close[at]);
+    is_bad_print(bars.open[at], bars.high[at], bars.low[at], bars.close[at])
+}
+
+/// How many rows have one?
+pub(super) fn bad_prints(rows: &Rows) -> u64 {
+    let bars = &rows.bars;
+    let outer = bars.high.iter().zip(&bars.low);
+    let inner = bars.open.iter().zip(&bars.close);
+    inner.zip(outer).filter(|((open, close), (high, low))| is_bad_print(**open, **high, **low, **close)).count() as u64
+}
+
+#[inline]
+fn is_bad_print(open: f64, high: f64, low: f64, close: f64) -> bool {
     high > PRINT_FACTOR_MAX * open.max(close) || low * PRINT_FACTOR_MAX < open.min(close)
 }
 

@@ -6,7 +6,7 @@ use super::config::Contract;
 use super::coverage::Coverage;
 use super::finding::{Detector, Finding};
 use super::quality::{FileOrder, Quality, RETURN_NOTED};
-use super::reason::{Reason, RowCheck, has_bad_print, is_non_positive, violates_ohlc};
+use super::reason::{Reason, RowCheck, bad_prints, has_bad_print, is_non_positive, violates_ohlc};
 use crate::domain::{Interval, Rows, Time};
 use crate::feed::Batch;
 use crate::store::RefusedRow;
@@ -77,7 +77,7 @@ impl Settler {
         self.coverage.seal();
         let batch_len = batch.len() as u64;
         let faults = self.check.faults(&batch.rows);
-        self.note_rows(&batch, batch_len);
+        self.note_rows(&batch, &faults, batch_len);
         let order = self.note_order(&batch.rows);
         let mut judged = Judged { faults, batch, kept: Vec::new() };
         judged.kept = self.resolve_times(&mut judged, &order);
@@ -123,31 +123,29 @@ impl Settler {
         }
     }
 
-    fn note_rows(&mut self, batch: &Batch, len: u64) {
+    fn note_rows(&mut self, batch: &Batch, faults: &[Option<Reason>], len: u64) {
         let (rows, quality) = (&batch.rows, &mut self.quality);
         quality.rows += len;
         quality.odd_close_times += batch.odd_close_times;
         quality.unparsable += batch.unread.len() as u64;
         let bars = &rows.bars;
-        for at in 0..rows.len() {
-            quality.zero_volume += u64::from(bars.volume[at] == 0.0);
-            quality.negative_volume += u64::from(bars.volume[at] < 0.0);
+        quality.zero_volume += count(&bars.volume, |volume| *volume == 0.0);
+        quality.negative_volume += count(&bars.volume, |volume| *volume < 0.0);
+        quality.bad_prints += bad_prints(rows);
+        // A row without a fault stands on the grid and has sound prices.
+        for (at, _) in faults.iter().enumerate().filter(|(_, fault)| fault.is_some()) {
             quality.ohlc_violations += u64::from(violates_ohlc(rows, at));
             quality.non_positive += u64::from(is_non_positive(rows, at));
-            quality.bad_prints += u64::from(has_bad_print(rows, at));
+            quality.off_grid += u64::from(!self.interval.is_on_grid(bars.time(at)));
         }
-        let mut before = None;
-        for &time in &bars.open_time {
-            let follows = before.is_some_and(|before: i64| before + self.interval.span().micros() == time);
-            let is_on_grid = follows || self.interval.is_on_grid(Time::from_micros(time));
-            before = is_on_grid.then_some(time);
-            quality.off_grid += u64::from(!is_on_grid);
-            if let Some(last) = self.last_time {
-                self.forward += u64::from(time > last);
-                self.backward += u64::from(time < last);
-            }
-            self.last_time = Some(time);
+        let times = &bars.open_time;
+        if let (Some(before), Some(&first)) = (self.last_time, times.first()) {
+            self.forward += u64::from(first > before);
+            self.backward += u64::from(first < before);
         }
+        self.forward += times.windows(2).filter(|pair| pair[1] > pair[0]).count() as u64;
+        self.backward += times.windows(2).filter(|pair| pair[1] < pair[0]).count() as u64;
+        self.last_time = times.last().copied().or(self.last_time);
     }
 
     /// The order of time, equal times in the order of the source; and what it says about gaps and returns.
@@ -253,7 +251,7 @@ impl Judged {
     }
 
     fn finish(self, refuses_open_bars: bool) -> Settled {
-        let Self { batch, faults, kept } = self;
+        let Self { mut batch, faults, kept } = self;
         let mut refused = Vec::new();
         for (at, fault) in faults.iter().enumerate() {
             match fault {
@@ -270,12 +268,20 @@ impl Judged {
             row: unread.text.clone(),
         }));
         refused.sort_by_key(|row| row.place);
-        if kept.len() == batch.rows.len() && kept.is_sorted() {
+        if kept.is_sorted() {
+            if kept.len() < batch.rows.len() {
+                batch.rows.keep(&kept);
+                batch.place = kept.iter().map(|&at| batch.place[at as usize]).collect();
+            }
             return Settled { rows: batch.rows, places: batch.place, refused };
         }
         let places = kept.iter().map(|&at| batch.place[at as usize]).collect();
         Settled { rows: batch.rows.take(&kept), places, refused }
     }
+}
+
+fn count(values: &[f64], is_counted: impl Fn(&f64) -> bool) -> u64 {
+    values.iter().filter(|value| is_counted(value)).count() as u64
 }
 
 fn is_noted(before: f64, close: f64) -> bool {

@@ -77,13 +77,14 @@ impl Ranges {
 }
 
 impl Taken {
+    /// Moves a chunk through the checks into the lake, and gives back its memory for the next one.
     pub fn settle(
         &mut self,
         settler: &mut Settler,
         writer: &mut Writer<'_>,
         chunk: Batch,
         contract: &Contract,
-    ) -> Result<(), LakeError> {
+    ) -> Result<Batch, LakeError> {
         let first = chunk.rows.bars.open_time.iter().min().copied();
         let close_before = match first {
             Some(first) if contract.max_return.is_finite() => writer.close_before(Time::from_micros(first))?,
@@ -107,7 +108,7 @@ impl Taken {
             self.disputed.add(settled.rows.bars.time(at as usize), settler.interval());
             self.refuse(vec![refuse_contradicted(&settled, at as usize)]);
         }
-        Ok(())
+        Ok(Batch::reusing(settled.rows, settled.places))
     }
 
     pub fn report(self, source: String, quality: Quality) -> SourceReport {

@@ -33,7 +33,7 @@ use super::verdict::{Breach, Verdict};
 use crate::domain::{Projection, Series, SeriesError, Span, Symbol, Time};
 use crate::feed::binance::archive::{self, Archive};
 use crate::feed::binance::{Http, PAGE_BARS_MAX, Reach, RestClient, RestKlines};
-use crate::feed::{self, BarSource, Batch, Expected, FeedError, Fingerprint, SyntheticFeed, names, sample};
+use crate::feed::{self, BarSource, Batch, Expected, FeedError, Fingerprint, HashKind, SyntheticFeed, names, sample};
 use crate::store::{Disputed, Import, Lake, LakeError, RefusedRow};
 
 /// Rows settled at once. It bounds memory at about 200 MB; every archive file of a venue but a month of seconds fits in one.
@@ -364,21 +364,17 @@ impl<'a> Intake<'a> {
         self.lake.clear_up(series)?;
         let Some(manifest) = self.lake.manifest(series)? else { return Ok(None) };
         let name = path.display().to_string();
-        let mut candidates =
-            manifest.imports.iter().filter(|import| import.bytes == stamp.bytes && self.still_counts(import)).peekable();
-        let known = candidates.clone().find(|import| {
+        let counts = |import: &&Import| import.bytes == stamp.bytes && self.still_counts(import);
+        let candidates: Vec<&Import> = manifest.imports.iter().filter(counts).collect();
+        let known = candidates.iter().find(|import| {
             let is_settled = import.at.micros() > stamp.trusted_after();
             import.source == name && import.modified == stamp.modified && is_settled
         });
         if let Some(import) = known {
             return Ok(report_of(import, name));
         }
-        if candidates.peek().is_none() {
-            return Ok(None);
-        }
         // Touched, copied or moved, perhaps: the hash tells.
-        let sha256 = feed::hash(path)?.sha256;
-        let Some(import) = candidates.find(|import| import.sha256 == sha256) else { return Ok(None) };
+        let Some(import) = same_bytes(path, &candidates)? else { return Ok(None) };
         let is_known = import.source == name && import.modified == stamp.modified;
         // Written down so that next time the file's time is enough; if it would not be, not even that is written.
         if !is_known || self.now.micros() > stamp.trusted_after() {
@@ -406,9 +402,9 @@ impl<'a> Intake<'a> {
         let mut settler = Settler::new(series.interval(), self.contract, self.now);
         let mut taken = Taken::default();
         let mut writer = None;
+        let mut chunk = Batch::default();
         let mut has_more = true;
         while has_more {
-            let mut chunk = Batch::default();
             while has_more && chunk.len() < self.chunk_rows {
                 has_more = source.read(STEP_ROWS.min(self.chunk_rows), &mut chunk)?;
                 progress(source.position());
@@ -419,7 +415,7 @@ impl<'a> Intake<'a> {
                 Some(writer) => writer,
                 none => none.insert(self.lake.writer(series)?),
             };
-            taken.settle(&mut settler, writer, chunk, self.contract)?;
+            chunk = taken.settle(&mut settler, writer, chunk, self.contract)?;
         }
         let fingerprint = source.finish()?;
         let mut writer = writer.expect("a source has at least one chunk");
@@ -448,7 +444,7 @@ impl<'a> Intake<'a> {
         }
         let base = Path::new(name).file_name().map_or_else(|| name.into(), |base| base.to_string_lossy());
         let source = match fingerprint {
-            Some(fingerprint) => format!("{base}.{}", &fingerprint.sha256[..12]),
+            Some(fingerprint) => format!("{base}.{}", fingerprint.short()),
             None => base.into_owned(),
         };
         self.lake.quarantine(series, &source, refused).map(Some)
@@ -459,7 +455,7 @@ impl<'a> Intake<'a> {
             source: name.to_owned(),
             bytes: fingerprint.bytes,
             modified: stamp.modified,
-            sha256: fingerprint.sha256,
+            hash: fingerprint.hash,
             at: self.now,
             added: taken.added,
             refused: taken.counts.clone(),
@@ -467,6 +463,21 @@ impl<'a> Intake<'a> {
             quality: serde_json::to_value(quality).expect("quality figures are plain values"),
         }
     }
+}
+
+/// The import of the very bytes that a file has, hashed as each of the imports was.
+fn same_bytes<'a>(path: &Path, imports: &[&'a Import]) -> Result<Option<&'a Import>, FeedError> {
+    for kind in HashKind::ALL {
+        let mut of_kind = imports.iter().filter(|import| HashKind::of(&import.hash) == kind).peekable();
+        if of_kind.peek().is_none() {
+            continue;
+        }
+        let hash = feed::hash(path, kind)?.hash;
+        if let Some(found) = of_kind.find(|import| import.hash == hash) {
+            return Ok(Some(*found));
+        }
+    }
+    Ok(None)
 }
 
 /// What the file system says about a file without opening it.

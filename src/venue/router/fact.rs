@@ -1,5 +1,7 @@
 //! What comes out of the router: facts to write down, requests to make, alarms to raise.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::order::Routed;
@@ -66,6 +68,31 @@ pub enum Alarm {
 }
 
 impl Alarm {
+    /// A stable word for it, and what it is in a few words.
+    #[must_use]
+    pub const fn name(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unknown { .. } => ("unknown", "nobody knows what became of an order"),
+            Self::Resolved { .. } => ("resolved", "an order is known again"),
+            Self::Unresolved { .. } => ("unresolved", "an order is unknown for a minute"),
+            Self::Foreign { .. } => ("foreign", "somebody else trades on the account"),
+            Self::Protocol { .. } => ("protocol", "the venue said what cannot be"),
+            Self::Overfilled { .. } => ("overfill", "an order was filled beyond its size"),
+            Self::LateFill { .. } => ("late-fill", "an order was filled after its end"),
+            Self::Unheard { .. } => ("unheard", "an order has a status that nobody knows"),
+            Self::Key { .. } => ("key", "the venue refuses the key"),
+            Self::Throttled { .. } => ("throttled", "the venue wants no orders for now"),
+            Self::Banned { .. } => ("banned", "the venue has banned this address"),
+            Self::RulesStale { .. } => ("rules", "the venue's rules have changed"),
+            Self::NotSent { .. } => ("not-sent", "an order was not sent"),
+            Self::Mismatch { .. } => ("mismatch", "the account is not what it should be"),
+            Self::Clock { .. } => ("clock", "a clock is wrong"),
+            Self::Slow { .. } => ("slow", "orders are slow: nothing new for now"),
+            Self::Halted { .. } => ("halted", "trading is halted until a person resumes it"),
+            Self::CancelFailed { .. } => ("cancel-failed", "an order cannot be withdrawn"),
+        }
+    }
+
     /// Must somebody be woken?
     #[must_use]
     pub const fn is_critical(&self) -> bool {
@@ -73,6 +100,31 @@ impl Alarm {
             self,
             Self::Resolved { .. } | Self::Throttled { .. } | Self::RulesStale { .. } | Self::NotSent { .. } | Self::Slow { .. }
         )
+    }
+}
+
+impl fmt::Display for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { id, why } => write!(f, "order {id} is unknown: {why}"),
+            Self::Resolved { id, state } => write!(f, "order {id} is known again: {state}"),
+            Self::Unresolved { id, since } => write!(f, "order {id} has been unknown since {since}"),
+            Self::Foreign { symbol, client_id } => write!(f, "somebody else trades {symbol} on this account: {client_id}"),
+            Self::Protocol { what } => write!(f, "the venue said what cannot be: {what}"),
+            Self::Overfilled { id } => write!(f, "order {id} was filled beyond what was ordered"),
+            Self::LateFill { id, trade } => write!(f, "order {id} was filled after its end, by trade {trade}"),
+            Self::Unheard { id } => write!(f, "order {id} has a status that nobody knows"),
+            Self::Key { text } => write!(f, "the venue refuses the key: {text}"),
+            Self::Throttled { until } => write!(f, "the venue wants no orders until {until}"),
+            Self::Banned { until } => write!(f, "the venue has banned this address until {until}"),
+            Self::RulesStale { id, text } => write!(f, "order {id} broke a rule of the venue: {text}"),
+            Self::NotSent { id, why } => write!(f, "order {id} was not sent: {why}"),
+            Self::Mismatch { what } => write!(f, "the account is not what it should be: {}", what.join("; ")),
+            Self::Clock { what } => f.write_str(what),
+            Self::Slow { until } => write!(f, "orders are slow: nothing new until {until}"),
+            Self::Halted { cause } => write!(f, "trading is halted: {}", cause.name()),
+            Self::CancelFailed { id, why } => write!(f, "order {id} cannot be withdrawn: {why}"),
+        }
     }
 }
 

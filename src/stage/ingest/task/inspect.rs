@@ -179,7 +179,7 @@ impl Intake<'_> {
         let (mut tally, mut seen) = (Tally::default(), BTreeSet::new());
         for import in self.lake.manifest(series)?.unwrap_or_default().imports {
             let Ok(quality) = serde_json::from_value::<Quality>(import.quality) else { continue };
-            if seen.insert(import.sha256) {
+            if seen.insert(import.hash) {
                 tally.add(&quality, &import.refused);
             }
         }

@@ -130,8 +130,8 @@ impl Intake<'_> {
             report.files += 1;
             progress(report.files);
             match archive.published_checksum(&file).map_err(FeedError::from)? {
-                Some(sum) if sum != import.sha256 => {
-                    let sums = [import.sha256.clone(), sum];
+                Some(sum) if sum != import.hash => {
+                    let sums = [import.hash.clone(), sum];
                     self.take_anew(http, series, file, sums, &mut report)?;
                 }
                 _ => {}

@@ -81,7 +81,7 @@ impl Intake<'_> {
             source: source.to_string(),
             bytes: 0,
             modified: 0,
-            sha256: self.lake.fingerprint(source, None, None)?,
+            hash: self.lake.fingerprint(source, None, None)?,
             at: self.now,
             added: taken.added,
             refused: taken.counts.clone(),

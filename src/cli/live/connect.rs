@@ -1,0 +1,70 @@
+//! The connection to a venue: key, address, clock and rules.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+
+use super::super::Context;
+use super::super::exit::{Exit, Failure, OrExit};
+use super::words::failure_hint;
+use crate::domain::Symbol;
+use crate::feed::binance::{Address, Service};
+use crate::profile::{Mode, Profile};
+use crate::runner::trader::TraderConfig;
+use crate::secret::Secrets;
+use crate::venue::binance::{Client, ClientConfig, Key, Symbols};
+
+/// An open way to the venue.
+pub struct Connection {
+    pub client: Arc<Client>,
+    pub address: Address,
+}
+
+/// Opens the way to the profile's venue and reads its clock and rules.
+///
+/// # Errors
+/// When the key is not named or cannot be had, the address is not on the list, or the venue does not answer.
+pub async fn connect(
+    context: &Context,
+    profile: &Profile,
+    symbols: &[Symbol],
+    local: &std::path::Path,
+) -> Result<Connection, Failure> {
+    let Some(config) = profile.binance() else {
+        let error = anyhow!("profile {} names no key for its venue", profile.name());
+        return Err(Failure::new(Exit::Configuration, error)
+            .hint("set venue.binance.api_key and venue.binance.api_secret, like \"env:BINANCE_API_KEY\""));
+    };
+    let service = if profile.mode() == Mode::Live { Service::Orders } else { Service::Practice };
+    let address = Address::new(service, &config.base_url).or_exit(Exit::Configuration)?;
+    let secrets = Secrets::of_this_process(&context.root);
+    let api_key = secrets.resolve(&config.api_key).or_exit(Exit::Configuration)?;
+    let secret = secrets.resolve(&config.api_secret).or_exit(Exit::Configuration)?;
+    let key = Arc::new(Key::new(&api_key, &secret).or_exit(Exit::Configuration)?);
+    let order_timeout = Duration::from_micros(config.order_timeout.micros().unsigned_abs());
+    let config = ClientConfig { address: address.clone(), order_timeout, lake: local.to_owned() };
+    let client = Arc::new(Client::open(&config, key, Symbols::new(symbols)?, context.clock.clone())?);
+    client.maintain().await.map_err(|failure| failure_hint(&address, failure))?;
+    Ok(Connection { client, address })
+}
+
+impl Connection {
+    /// The trader with the venue's own rules for ticks, steps and least amounts.
+    ///
+    /// # Errors
+    /// When the venue does not trade one of the symbols, or its rules cannot be read.
+    pub fn fit(&self, mut trader: TraderConfig) -> Result<TraderConfig, Failure> {
+        let rules = self.client.rules().ok_or_else(|| anyhow!("the venue's rules were not read"))?;
+        for instrument in &mut trader.desk.instruments {
+            let Some(found) = rules.instrument(&instrument.symbol) else {
+                let error =
+                    anyhow!("{} does not trade {}, or its rules cannot be read", self.address.as_str(), instrument.symbol);
+                return Err(Failure::new(Exit::Refused, error).hint("see what it trades, or take the symbol out of the pipeline"));
+            };
+            *instrument = found;
+        }
+        trader.paper.instruments.clone_from(&trader.desk.instruments);
+        Ok(trader)
+    }
+}

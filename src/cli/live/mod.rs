@@ -1,0 +1,7 @@
+//! What verbs need that act on a real venue: the connection, the account's driver, the words for what went wrong.
+
+mod connect;
+mod trade;
+mod words;
+
+pub use trade::{Task, admit, trade};

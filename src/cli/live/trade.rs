@@ -1,0 +1,265 @@
+//! One run on a real venue: compare, catch up, trade the bar that has just closed, wait for its orders, compare.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::anyhow;
+use serde_json::json;
+
+use super::super::Context;
+use super::super::alerting::Alerting;
+use super::super::exit::{Exit, Failure};
+use super::super::output::Report;
+use super::super::table::grouped;
+use super::super::work::Workplace;
+use super::connect::{Connection, connect};
+use super::words::drive_failure;
+use crate::domain::{Bar, Columns, Span, SymbolIndex, Time};
+use crate::profile::Mode;
+use crate::runner::drive::{DriveError, Driver, Job, Told};
+use crate::runner::folder::{self, Stamp};
+use crate::runner::live::{Live, LiveConfig};
+use crate::runner::moments::Moments;
+use crate::runner::run;
+use crate::runner::setup;
+use crate::stage::alert::Alert;
+use crate::store::journal::Journal;
+use crate::store::latch::Latch;
+use crate::venue::router::{Alarm, RouterConfig};
+
+/// The account is compared with the venue's within this, or nothing is traded.
+const COMPARE_WITHIN: Span = Span::from_secs(30);
+/// Orders that do not rest have ended within this; one that has not is named.
+const SETTLE_WITHIN: Span = Span::from_secs(90);
+/// How long after its time stamp the venue takes a request.
+const RECEIVE_WINDOW: Span = Span::from_secs(5);
+
+/// What is traded: bars up to the newest that has closed.
+pub struct Task<'a> {
+    pub context: &'a Context,
+    pub place: &'a Workplace,
+    pub stop: &'a Arc<AtomicBool>,
+}
+
+/// Refuses what must not trade: real money without its checks, a latch that is set.
+///
+/// # Errors
+/// [`Exit::Refused`] with the way out.
+pub fn admit(place: &Workplace) -> Result<(), Failure> {
+    if place.profile.mode() == Mode::Live {
+        let error =
+            anyhow!("profile {} trades with real money, and this version has no preflight to let it", place.profile.name());
+        return Err(Failure::new(Exit::Refused, error)
+            .hint("practise: mode = \"paper\", [stages.oms] venue = \"binance\", and a testnet or loopback address in [venue.binance]")
+            .hint(format!("or add --paper: `tidegate run -p {} --paper`", place.profile.name())));
+    }
+    match Latch::read(&place.runs) {
+        Ok(None) => Ok(()),
+        set => {
+            let why = set.ok().flatten().map_or_else(
+                || "its reason cannot be read".to_owned(),
+                |latched| format!("{} by {} at {}: {}", latched.cause, latched.by, latched.at, latched.reason),
+            );
+            let error = anyhow!("profile {} is halted ({why})", place.profile.name());
+            Err(Failure::new(Exit::Refused, error).hint(format!("tidegate resume -p {} --reason \"...\"", place.profile.name())))
+        }
+    }
+}
+
+/// How the live machine is set up for a workplace.
+#[must_use]
+pub fn live_config(place: &Workplace, trader: crate::runner::trader::TraderConfig) -> LiveConfig {
+    let max_lateness = place.plan.schedule().max_lateness;
+    let router =
+        RouterConfig { symbols: place.plan.symbols().to_vec(), send_within: max_lateness, receive_window: RECEIVE_WINDOW };
+    LiveConfig { trader, router, max_lateness }
+}
+
+/// Opens connection and driver for a workplace; what people should know goes to `tell`.
+///
+/// # Errors
+/// When the venue, the journal or the account cannot be had.
+pub async fn open<'a>(
+    task: &Task<'a>,
+    connection: &Connection,
+    journal: &'a mut Journal,
+    stamp: &Stamp,
+    tell: Box<dyn FnMut(Told<'_>) + 'a>,
+) -> Result<Driver<'a>, Failure> {
+    let place = task.place;
+    let trader = connection.fit(place.trader.clone())?;
+    let fingerprint = trader.fingerprint();
+    // A drill stops the process in the middle: never where money is.
+    let drill = std::env::var("TIDEGATE_DRILL_STOP").ok().filter(|_| connection.address.is_loopback());
+    let job = Job {
+        live: live_config(place, trader),
+        account: stamp.standing(),
+        run: stamp.run.clone(),
+        fingerprint,
+        folder: place.runs.clone(),
+        drill,
+    };
+    let clock = task.context.clock.clone();
+    Driver::open(job, journal, connection.client.clone(), clock, None, tell).await.map_err(drive_failure)
+}
+
+/// Trades the newest closed bar of `columns` on the venue of the profile.
+///
+/// # Errors
+/// When the venue, the journal or the disk fails; what was sent is known or will be resolved by the next run.
+pub fn trade(task: &Task<'_>, journal: &mut Journal, columns: &[Columns], alerting: Option<Alerting>) -> Result<Exit, Failure> {
+    let (context, place) = (task.context, task.place);
+    let now = context.clock.now();
+    let mut stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
+    stamp.run = folder::run_id(&stamp.profile, &stamp.standing(), now);
+    (stamp.fingerprints.data, stamp.reads) = place.reads(None, None)?;
+    journal.begin(&stamp.run, &serde_json::to_string(&stamp)?)?;
+    let alarms: RefCell<Vec<Alarm>> = RefCell::default();
+    let tell = |told: Told<'_>| match told {
+        Told::Alarm(alarm) => {
+            alarms.borrow_mut().push(alarm.clone());
+            if let Some(alerting) = &alerting {
+                alerting.raise(Alert::of_alarm(alarm, context.clock.now()));
+            }
+        }
+        Told::Notice(notice) => {
+            if let Some(alerting) = &alerting {
+                alerting.notice(notice);
+            }
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        let connection = connect(context, &place.profile, place.plan.symbols(), place.lake.local()).await?;
+        let mut driver = open(task, &connection, &mut *journal, &stamp, Box::new(tell)).await?;
+        let before = driver.watermark();
+        let settled = drive(task, &mut driver, columns).await.map_err(drive_failure)?;
+        let after = driver.watermark();
+        Ok::<_, Failure>(Done { live: driver.finish(), settled, before, after, venue: connection.address.as_str().to_owned() })
+    });
+    let done = match done {
+        Ok(done) => done,
+        Err(failure) => {
+            let _told = alerting.map(|alerting| alerting.finish(journal, None));
+            return Err(failure);
+        }
+    };
+    run::record_of(journal, &place.runs, &stamp, done.live.trader(), done.after, !done.settled)?;
+    let folder = place.runs.join(&stamp.run);
+    let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(journal, Some(&folder)))?;
+    Ok(report(task, &done, &alarms.into_inner(), told, &folder))
+}
+
+struct Done {
+    live: Live,
+    settled: bool,
+    before: Option<Time>,
+    after: Option<Time>,
+    venue: String,
+}
+
+async fn drive(task: &Task<'_>, driver: &mut Driver<'_>, columns: &[Columns]) -> Result<bool, DriveError> {
+    let clock = &task.context.clock;
+    driver.run_until(clock.now() + COMPARE_WITHIN, task.stop, Live::is_reconciled).await?;
+    let (old, current) = split(columns, driver.watermark(), task, clock.now());
+    if !old.is_empty() {
+        driver.catch_up(old.into_iter()).await?;
+    }
+    if let Some((open_time, bars)) = current {
+        driver.moment(open_time, bars).await?;
+    }
+    driver.run_until(clock.now() + SETTLE_WITHIN, task.stop, Live::is_settled).await
+}
+
+type Moment = (Time, Vec<(SymbolIndex, Bar)>);
+
+/// Moments behind the watermark: those past trading, and the one that has just closed.
+fn split(columns: &[Columns], watermark: Option<Time>, task: &Task<'_>, now: Time) -> (Vec<Moment>, Option<Moment>) {
+    let mut moments = Moments::new(columns);
+    let mut all: Vec<Moment> = Vec::new();
+    while let Some((time, bars)) = moments.advance() {
+        if watermark.is_none_or(|watermark| time > watermark) {
+            all.push((time, bars.to_vec()));
+        }
+    }
+    let lateness = task.place.plan.schedule().max_lateness;
+    let is_current = |moment: &Moment| now - (moment.0 + task.place.plan.interval().span()) <= lateness;
+    let current = all.pop_if(|moment| is_current(moment));
+    (all, current)
+}
+
+fn report(task: &Task<'_>, done: &Done, alarms: &[Alarm], told: Vec<String>, folder: &std::path::Path) -> Exit {
+    let (context, place) = (task.context, task.place);
+    let desk = done.live.trader().desk();
+    let open: Vec<String> = done.live.router().state().open().map(|order| format!("{} {}", order.id(), order.state)).collect();
+    let positions: Vec<(String, String)> = desk
+        .positions()
+        .filter(|(_, position)| !position.is_zero())
+        .map(|(symbol, position)| (place.plan.symbols()[symbol.at()].to_string(), position.to_string()))
+        .collect();
+    let held = match positions.len() {
+        0 => "nothing is held".to_owned(),
+        _ => positions.iter().map(|(symbol, position)| format!("{position} {symbol}")).collect::<Vec<_>>().join(", "),
+    };
+    let tally = desk.tally();
+    let currency = place.profile.currency();
+    let mut text = format!("{} under {}, orders to {}\n", place.plan.name(), place.profile.name(), done.venue);
+    text.push_str(&format!("  equity      {} {currency}, {held}\n", desk.equity()));
+    text.push_str(&format!(
+        "  account     {}\n",
+        if desk.is_reconciled() {
+            "compared with the venue's: equal"
+        } else {
+            "NOT compared: nothing was traded, or something is in doubt"
+        }
+    ));
+    text.push_str(&format!(
+        "  orders      {} so far, {} fills, {} denied, {} rejected\n",
+        grouped(tally.orders),
+        grouped(tally.fills),
+        grouped(tally.denied),
+        grouped(tally.rejected)
+    ));
+    for order in &open {
+        text.push_str(&format!("  open        {order}\n"));
+    }
+    text.push_str(&format!("  record      {}\n", place.shown(context, folder)));
+    let mut report = Report {
+        verb: "run",
+        profile: Some(place.profile.name().to_owned()),
+        mode: Some(place.profile.mode().name().to_owned()),
+        text,
+        data: json!({
+            "venue": done.venue,
+            "watermark": done.after.map(|time| time.to_string()),
+            "traded": done.after != done.before,
+            "equity": desk.equity().to_string(),
+            "positions": positions.iter().map(|(symbol, position)| json!({ "symbol": symbol, "position": position })).collect::<Vec<_>>(),
+            "reconciled": desk.is_reconciled(),
+            "open_orders": open,
+            "orders": tally.orders,
+            "fills": tally.fills,
+            "alarms": alarms,
+            "halted": desk.halt().map(|halt| halt.cause.name()),
+        }),
+        warnings: told,
+        ..Report::default()
+    };
+    report.warnings.extend(alarms.iter().map(ToString::to_string));
+    let has_doubtful = done.live.router().state().open().any(|order| order.doubt.is_some());
+    let exit = if has_doubtful || (!desk.is_reconciled() && !open.is_empty()) {
+        report.next.push(format!("tidegate reconcile -p {}", place.profile.name()));
+        Exit::PositionsOpen
+    } else if desk.halt().is_some() {
+        report.next.push(format!("tidegate resume -p {} --reason \"...\"", place.profile.name()));
+        Exit::Halted
+    } else if task.stop.load(std::sync::atomic::Ordering::Relaxed) {
+        Exit::Interrupted
+    } else if !desk.is_reconciled() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    };
+    report.print(context, exit)
+}
