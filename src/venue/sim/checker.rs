@@ -220,8 +220,10 @@ impl Checker {
         while self.buys.front().is_some_and(|at| at.utc_day() < day && self.at - *at >= MINUTE) {
             self.buys.pop_front();
         }
-        let of_minute = self.buys.iter().filter(|at| self.at - **at < MINUTE).count();
-        let of_day = self.buys.iter().filter(|at| at.utc_day() == day).count();
+        // They came in order of time.
+        let since = |is_before: &dyn Fn(Time) -> bool| self.buys.len() - self.buys.partition_point(|at| is_before(*at));
+        let of_minute = since(&|at| self.at - at >= MINUTE);
+        let of_day = since(&|at| at.utc_day() < day);
         for (rule, count, most) in
             [("rate", of_minute, self.promises.buys_per_minute_max), ("rate", of_day, self.promises.buys_per_day_max)]
         {

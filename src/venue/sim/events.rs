@@ -1,6 +1,7 @@
 //! What the venue tells unasked: executions, balances, bars.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::amount::Eight;
 use super::exchange::{Due, Exchange};
@@ -8,9 +9,85 @@ use super::faults::Fault;
 use super::log::What;
 use super::market::{price_text, volume_text};
 use super::order::{Status, Trade, Unit, side_name};
-use super::public::{close_time, trades_of};
+use super::public::{close_time, text, trades_of};
 use super::streams::Door;
 use crate::domain::{Price, Qty};
+
+/// An execution, in the letters of the venue. Most events are of this kind, so it is written without a tree in between.
+#[derive(Serialize)]
+struct ExecutionReport<'a> {
+    e: &'static str,
+    #[serde(rename = "E")]
+    event_time: i64,
+    s: &'a str,
+    c: &'a str,
+    #[serde(rename = "S")]
+    side: &'static str,
+    o: &'static str,
+    f: &'static str,
+    q: Eight,
+    p: Eight,
+    #[serde(rename = "P")]
+    stop_price: Eight,
+    #[serde(rename = "F")]
+    iceberg_qty: Eight,
+    g: i64,
+    /// The client id of an order that was canceled under another one.
+    #[serde(rename = "C")]
+    original: &'a str,
+    x: &'a str,
+    #[serde(rename = "X")]
+    status: &'static str,
+    r: &'static str,
+    i: u64,
+    l: Eight,
+    z: Eight,
+    #[serde(rename = "L")]
+    last_price: Eight,
+    n: String,
+    #[serde(rename = "N")]
+    fee_asset: Option<&'a str>,
+    #[serde(rename = "T")]
+    time: i64,
+    t: i64,
+    #[serde(rename = "I")]
+    execution: u64,
+    w: bool,
+    m: bool,
+    #[serde(rename = "M")]
+    ignored: bool,
+    #[serde(rename = "O")]
+    created: i64,
+    #[serde(rename = "Z")]
+    filled_quote: Eight,
+    #[serde(rename = "Y")]
+    last_quote: Eight,
+    #[serde(rename = "Q")]
+    quote_qty: Eight,
+    #[serde(rename = "W")]
+    working: i64,
+    #[serde(rename = "V")]
+    self_trade: &'static str,
+    #[serde(rename = "eR", skip_serializing_if = "Option::is_none")]
+    expiry: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Position<'a> {
+    e: &'static str,
+    #[serde(rename = "E")]
+    event_time: i64,
+    u: i64,
+    #[serde(rename = "B")]
+    balances: Vec<PositionOf<'a>>,
+}
+
+#[derive(Serialize)]
+struct PositionOf<'a> {
+    a: &'a str,
+    f: Eight,
+    l: Eight,
+}
 
 impl Exchange {
     /// Tells an execution to whoever hears the account, and the balances with it. `kind` is the venue's execution type.
@@ -39,57 +116,74 @@ impl Exchange {
         self.tell(account, "outboundAccountPosition", None, false, &event);
     }
 
-    fn execution_report(&self, at: usize, position: usize, kind: &str, trade: Option<&Trade>, cancel_id: Option<&str>) -> Value {
+    fn execution_report(&self, at: usize, position: usize, kind: &str, trade: Option<&Trade>, cancel_id: Option<&str>) -> String {
         let listing = &self.listings[at];
         let order = &listing.orders[position];
         let now = self.venue_time().millis();
-        let none = Eight::ZERO;
-        let qty = |qty: Option<Qty>| qty.map_or(none, Eight::from);
-        let mut event = json!({
-            "e": "executionReport", "E": now, "s": *listing.name, "c": cancel_id.unwrap_or(&order.client_id),
-            "S": side_name(order.side), "o": order.kind.name(), "f": order.tif.name(), "q": Eight::from(order.qty),
-            "p": Eight::from(order.price), "P": none, "F": none, "g": -1,
-            "C": cancel_id.map_or("", |_| &order.client_id), "x": kind, "X": order.status.name(), "r": "NONE", "i": order.id,
-            "l": qty(trade.map(|trade| trade.qty)), "z": Eight::from(order.filled),
-            "L": Eight::from(trade.map_or(Price::ZERO, |trade| trade.price)),
-            "n": trade.map_or_else(|| "0".to_owned(), |trade| Eight::from(trade.fee).to_string()),
-            "N": trade.map(|trade| trade.fee_asset.to_string()),
-            "T": now, "t": trade.map_or(-1, |trade| trade.id as i64), "I": self.execution, "w": order.status.is_open(),
-            "m": trade.is_some_and(|trade| trade.is_maker), "M": false, "O": order.at.millis(),
-            "Z": Eight::from(order.filled_quote), "Y": qty(trade.map(|trade| trade.quote)), "Q": Eight::from(order.quote_qty),
-            "W": order.at.millis(), "V": order.self_trade.name()
-        });
-        if order.expiry != "NONE"
-            && order.status == Status::Expired
-            && let Some(object) = event.as_object_mut()
-        {
-            object.insert("eR".to_owned(), order.expiry.into());
-        }
-        event
+        let qty = |qty: Option<Qty>| qty.map_or(Eight::ZERO, Eight::from);
+        let is_expired = order.expiry != "NONE" && order.status == Status::Expired;
+        text(&ExecutionReport {
+            e: "executionReport",
+            event_time: now,
+            s: &listing.name,
+            c: cancel_id.unwrap_or(&order.client_id),
+            side: side_name(order.side),
+            o: order.kind.name(),
+            f: order.tif.name(),
+            q: order.qty.into(),
+            p: order.price.into(),
+            stop_price: Eight::ZERO,
+            iceberg_qty: Eight::ZERO,
+            g: -1,
+            original: cancel_id.map_or("", |_| &order.client_id),
+            x: kind,
+            status: order.status.name(),
+            r: "NONE",
+            i: order.id,
+            l: qty(trade.map(|trade| trade.qty)),
+            z: order.filled.into(),
+            last_price: trade.map_or(Price::ZERO, |trade| trade.price).into(),
+            n: trade.map_or_else(|| "0".to_owned(), |trade| Eight::from(trade.fee).to_string()),
+            fee_asset: trade.map(|trade| &*trade.fee_asset),
+            time: now,
+            t: trade.map_or(-1, |trade| trade.id as i64),
+            execution: self.execution,
+            w: order.status.is_open(),
+            m: trade.is_some_and(|trade| trade.is_maker),
+            ignored: false,
+            created: order.at.millis(),
+            filled_quote: order.filled_quote.into(),
+            last_quote: qty(trade.map(|trade| trade.quote)),
+            quote_qty: order.quote_qty.into(),
+            working: order.at.millis(),
+            self_trade: order.self_trade.name(),
+            expiry: is_expired.then_some(order.expiry),
+        })
     }
 
-    fn position_report(&self, account: usize, assets: &[usize]) -> Value {
+    fn position_report(&self, account: usize, assets: &[usize]) -> String {
         let now = self.venue_time().millis();
         let told = assets.iter().map(|asset| {
             let balance = self.accounts[account].balance(*asset);
-            json!({ "a": *self.assets[*asset], "f": Eight::from(balance.free), "l": Eight::from(balance.locked) })
+            PositionOf { a: &self.assets[*asset], f: balance.free.into(), l: balance.locked.into() }
         });
-        json!({ "e": "outboundAccountPosition", "E": now, "u": now, "B": told.collect::<Vec<Value>>() })
+        text(&Position { e: "outboundAccountPosition", event_time: now, u: now, balances: told.collect() })
     }
 
     /// Tells a deposit or a withdrawal.
     pub(super) fn tell_moved(&mut self, account: usize, asset: usize, by: Qty) {
         let now = self.venue_time().millis();
-        let event = json!({ "e": "balanceUpdate", "E": now, "a": *self.assets[asset], "d": Eight::from(by), "T": now });
+        let event =
+            json!({ "e": "balanceUpdate", "E": now, "a": *self.assets[asset], "d": Eight::from(by), "T": now }).to_string();
         self.tell(account, "balanceUpdate", None, false, &event);
         let event = self.position_report(account, &[asset]);
         self.tell(account, "outboundAccountPosition", None, false, &event);
     }
 
     /// Puts an event on its way to each connection that hears the account, unless the script has something against it.
-    fn tell(&mut self, account: usize, kind: &str, execution: Option<u64>, is_fill: bool, event: &Value) {
+    fn tell(&mut self, account: usize, kind: &str, execution: Option<u64>, is_fill: bool, event: &str) {
         for (connection, subscription) in self.streams.listeners(account) {
-            let text = json!({ "subscriptionId": subscription, "event": event }).to_string();
+            let text = format!("{{\"subscriptionId\":{subscription},\"event\":{event}}}");
             let fault = self.script.of_event(is_fill);
             if let Some(fault) = &fault {
                 self.log_fault(fault);
