@@ -71,7 +71,7 @@ impl DeskState {
 
     /// Latches a halt: a person's word. Exits still pass.
     pub fn latch(&mut self, at: Time) {
-        self.guard.halt(at, false);
+        self.guard.halt(at, HaltCause::Operator, false);
     }
 
     /// Clears halt and pause: a person's word.

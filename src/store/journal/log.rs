@@ -276,9 +276,11 @@ impl Recorded for Notice {
     fn at(&self) -> Time {
         match self {
             Self::Killed { trip, .. } => trip.at,
-            Self::OrderDenied { at, .. } | Self::OrderRejected { at, .. } | Self::BarGap { at, .. } | Self::Dust { at, .. } => {
-                *at
-            }
+            Self::OrderDenied { at, .. }
+            | Self::OrderRejected { at, .. }
+            | Self::BarGap { at, .. }
+            | Self::ExcessFill { at, .. }
+            | Self::Dust { at, .. } => *at,
         }
     }
 }
