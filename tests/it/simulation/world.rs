@@ -430,9 +430,12 @@ impl World {
         if self.is_closed() {
             return self.ahead;
         }
-        let reply = self.exchange.handle(&HttpRequest::new(tidegate::venue::sim::Method::Get, "/api/v3/time"), self.now);
-        let said = reply.body.strip_prefix("{\"serverTime\":").and_then(|rest| rest.strip_suffix('}'));
-        said.and_then(|text| text.parse().ok()).map_or(self.ahead, |millis| Time::from_millis(millis) - self.now)
+        // A refusal is heard like any other.
+        let Ok(reply) = self.exchanged(&Request::Time) else { return self.ahead };
+        match self.decoded(&Request::Time, &read(&reply)) {
+            Ok(Answer::Time(said)) => said - self.now,
+            _ => self.ahead,
+        }
     }
 
     fn crash(&mut self) {
