@@ -1,5 +1,6 @@
 //! The simulated exchange over real sockets, and `venue-sim`.
 
+mod client;
 mod verb;
 
 use std::io::{Read, Write};
