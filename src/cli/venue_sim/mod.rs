@@ -196,8 +196,10 @@ impl VenueSim {
              {BOLD}market{BOLD:#}       {} in bars of {shown}{moves}; {} before now\n\
              {BOLD}key{BOLD:#}          {}\n\
              {BOLD}secret{BOLD:#}       {}\n\n\
-             In a profile, with the secret in the environment:\n\n\
-             {DIM}[venue.binance]\nbase_url   = \"{rest}\"\napi_key    = \"env:SIM_KEY\"\napi_secret = \"env:SIM_SECRET\"{DIM:#}\n\n\
+             In a profile of mode \"paper\", with key and secret in the environment:\n\n\
+             {DIM}[stages.oms]\nvenue      = \"binance\"\n\n[venue.binance]\nbase_url   = \"{rest}\"\napi_key    = \"env:SIM_KEY\"\napi_secret = \"env:SIM_SECRET\"{DIM:#}\n\n\
+             In the pipeline's ingest stage:\n\n\
+             {DIM}source     = \"binance\"\nbase_url   = \"{rest}\"\ninterval   = \"{shown}\"{DIM:#}\n\n\
              Ctrl-C ends with a verdict.\n",
             self.symbol,
             tape.told(),

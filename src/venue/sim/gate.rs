@@ -11,6 +11,8 @@ pub(super) const DAY: Span = Span::from_days(1);
 const FIVE_MINUTES: Span = Span::from_secs(300);
 const BAN_MIN: Span = Span::from_secs(120);
 pub(super) const BAN_MAX: Span = Span::from_days(3);
+/// Withdrawals that may ask, behind an answer of 429, whether that holds for them too: it is no offence.
+const KNOCKS_MAX: u32 = 3;
 /// What an answer without `Retry-After` means.
 const WAIT_UNSAID: Span = Span::from_secs(60);
 
@@ -59,6 +61,7 @@ pub(super) struct Gate {
     /// No new orders before then.
     orders_closed: Option<Closed>,
     offences: u32,
+    knocks: u32,
     bans: u32,
 }
 
@@ -91,6 +94,7 @@ impl Gate {
             closed: None,
             orders_closed: None,
             offences: 0,
+            knocks: 0,
             bans: 0,
         }
     }
@@ -98,7 +102,7 @@ impl Gate {
     /// Lets a request in, or says why not. Its weight counts either way.
     pub(super) fn enter(&mut self, endpoint: Endpoint, weight: u64, now: Time) -> Result<(), Turned> {
         if let Some(closed) = self.closed.filter(|closed| now < closed.until) {
-            return Err(self.turn_away(closed, now));
+            return Err(self.turn_away(closed, endpoint, now));
         }
         if let Some(closed) = self.orders_closed.filter(|closed| now < closed.until && endpoint == Endpoint::Place) {
             let is_our_fault = now - closed.since > self.limits.grace;
@@ -114,8 +118,10 @@ impl Gate {
         Err(Turned { reply: self.throttled(now, until), is_our_fault: true })
     }
 
-    fn turn_away(&mut self, closed: Closed, now: Time) -> Turned {
-        let is_offence = now - closed.since > self.limits.grace;
+    fn turn_away(&mut self, closed: Closed, endpoint: Endpoint, now: Time) -> Turned {
+        let is_knock = !closed.is_ban && matches!(endpoint, Endpoint::Cancel | Endpoint::CancelAll) && self.knocks < KNOCKS_MAX;
+        self.knocks += u32::from(is_knock);
+        let is_offence = now - closed.since > self.limits.grace && !is_knock;
         self.offences += u32::from(is_offence);
         let mut until = closed.until;
         let mut is_ban = closed.is_ban;
@@ -132,7 +138,7 @@ impl Gate {
 
     pub(super) fn close(&mut self, now: Time, until: Time, is_ban: bool) {
         self.closed = Some(Closed { since: now, until, is_ban });
-        self.offences = 0;
+        (self.offences, self.knocks) = (0, 0);
     }
 
     /// The script closes the door; a header that is no number, or none, means a minute.
@@ -239,6 +245,18 @@ mod tests {
         }
         assert_eq!(status(gate.enter(Endpoint::Ping, 1, at(40))), (418, Some("240".to_owned()), false), "twice as long");
         assert_eq!(status(gate.enter(Endpoint::Ping, 1, at(280))).0, 200);
+    }
+
+    #[test]
+    fn a_withdrawal_may_knock_at_a_closed_door_but_not_for_long_and_not_in_a_ban() {
+        let mut gate = Gate::new(Limits::default());
+        gate.throttle(Some("60"), at(0));
+        let cancel = |gate: &mut Gate| status(gate.enter(Endpoint::Cancel, 1, at(10)));
+        let turned: Vec<bool> = (0..4).map(|_| cancel(&mut gate).2).collect();
+        assert_eq!(turned, [false, false, false, true]);
+        assert!(status(gate.enter(Endpoint::Query, 1, at(10))).2, "a question may not");
+        gate.ban(Span::from_secs(120), at(20));
+        assert_eq!(status(gate.enter(Endpoint::Cancel, 1, at(30))), (418, Some("110".to_owned()), true));
     }
 
     #[test]

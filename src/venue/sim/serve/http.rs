@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::body::Paced;
 use super::{Floor, LOOK_EVERY, socket};
+use crate::domain::Time;
 use crate::venue::sim::{Delivery, HttpReply, HttpRequest, Method};
 
 /// A longer body is none that this venue is asked with.
@@ -52,12 +53,12 @@ async fn answer(request: Request<Incoming>, floor: Floor, stopped: watch::Receiv
     }
     let Some(body) = read(request.into_body()).await else { return Err(NoAnswer) };
     asked.body = body;
-    let reply = floor.with(|exchange, now| exchange.handle(&asked, now));
-    deliver(reply, &floor).await
+    let (reply, now) = floor.with(|exchange, now| (exchange.handle(&asked, now), now));
+    deliver(reply, &floor, now).await
 }
 
 /// Does to the answer what the script wants.
-async fn deliver(reply: HttpReply, floor: &Floor) -> Result<Response<Paced>, NoAnswer> {
+async fn deliver(reply: HttpReply, floor: &Floor, answered_at: Time) -> Result<Response<Paced>, NoAnswer> {
     match reply.delivery {
         Delivery::Now => Ok(respond(reply, Paced::whole)),
         Delivery::Never => {
@@ -68,7 +69,7 @@ async fn deliver(reply: HttpReply, floor: &Floor) -> Result<Response<Paced>, NoA
         Delivery::CutAfter(0) => Err(NoAnswer),
         Delivery::CutAfter(after) => Ok(respond(reply, |bytes| Paced::cut(&bytes, after))),
         Delivery::After(span) => {
-            let until = floor.now() + span;
+            let until = answered_at + span;
             while floor.now() < until {
                 tokio::time::sleep(LOOK_EVERY).await;
             }

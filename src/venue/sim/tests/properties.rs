@@ -73,6 +73,76 @@ fn run(steps: &[Step], seed: u64, weather: f64) -> Desk {
     desk
 }
 
+/// Parameters as nobody honest would send them, among some that are sound.
+fn hostile() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        Just("symbol"),
+        Just("side"),
+        Just("type"),
+        Just("timeInForce"),
+        Just("quantity"),
+        Just("quoteOrderQty"),
+        Just("price"),
+        Just("orderId"),
+        Just("origClientOrderId"),
+        Just("startTime"),
+        Just("endTime"),
+        Just("fromId"),
+        Just("limit"),
+        Just("recvWindow"),
+        Just("interval"),
+    ];
+    let value = prop_oneof![
+        4 => Just("BTCUSDT".to_owned()),
+        2 => Just("BUY".to_owned()),
+        2 => Just("SELL".to_owned()),
+        2 => Just("MARKET".to_owned()),
+        2 => Just("LIMIT".to_owned()),
+        1 => Just("GTC".to_owned()),
+        2 => Just("99999999999999999999".to_owned()),
+        1 => Just("0".to_owned()),
+        1 => Just("1m".to_owned()),
+        2 => (0_u64..u64::MAX).prop_map(|n| n.to_string()),
+        2 => (0_u64..1000, 0_u64..100_000_000).prop_map(|(whole, part)| format!("{whole}.{part:08}")),
+        1 => "[%&=a-zA-Z0-9.+-]{0,12}",
+        1 => any::<String>(),
+    ];
+    proptest::collection::vec((name, value), 0..7)
+        .prop_map(|pairs| pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever is asked, signed or not, is answered or refused; and whatever is said on a connection.
+    #[test]
+    fn nothing_that_is_asked_stops_the_venue(query in hostile(), body in hostile(), at in 0_usize..12, text in any::<String>()) {
+        let paths = [
+            (Method::Post, "/api/v3/order"),
+            (Method::Post, "/api/v3/order/test"),
+            (Method::Delete, "/api/v3/order"),
+            (Method::Delete, "/api/v3/openOrders"),
+            (Method::Get, "/api/v3/order"),
+            (Method::Get, "/api/v3/openOrders"),
+            (Method::Get, "/api/v3/allOrders"),
+            (Method::Get, "/api/v3/myTrades"),
+            (Method::Get, "/api/v3/account"),
+            (Method::Get, "/api/v3/klines"),
+            (Method::Get, "/api/v3/ticker/price"),
+            (Method::Get, "/api/v3/exchangeInfo"),
+        ];
+        let mut desk = Desk::new();
+        let (method, path) = paths[at];
+        desk.signed(method, path, &query);
+        let request = HttpRequest { body, ..HttpRequest::new(method, &format!("{path}?{query}")) };
+        let reply = desk.exchange.handle(&request, desk.now);
+        prop_assert!((200..500).contains(&reply.status), "{}", reply.body);
+        let connection = desk.exchange.connect("/ws-api/v3", desk.now).unwrap();
+        desk.exchange.receive(connection, Frame::Text(text), desk.now);
+        prop_assert_eq!(desk.exchange.take_frames(connection, desk.now).len(), 1);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
