@@ -122,6 +122,8 @@ pub struct Context {
     pub quiet: bool,
     pub no_input: bool,
     pub clock: Arc<dyn Clock>,
+    /// It stands where `--at` has set it.
+    pub is_clock_set: bool,
 }
 
 impl Context {
@@ -140,6 +142,7 @@ impl Context {
                 Some(time) => Arc::new(ManualClock(time)),
                 None => Arc::new(SystemClock),
             },
+            is_clock_set: global.at.is_some(),
         }
     }
 }

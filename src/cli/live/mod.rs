@@ -4,4 +4,5 @@ mod connect;
 mod trade;
 mod words;
 
+pub use connect::venue_word;
 pub use trade::{Task, admit, trade};
