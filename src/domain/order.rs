@@ -155,6 +155,9 @@ impl fmt::Debug for ClientOrderId {
 #[error("\"{0}\" is not a client order id of tidegate")]
 pub struct ClientOrderIdError(String);
 
+/// Hexadecimal digits of a bar's close in milliseconds.
+const BAR_DIGITS: usize = 12;
+
 impl FromStr for ClientOrderId {
     type Err = ClientOrderIdError;
 
@@ -162,6 +165,8 @@ impl FromStr for ClientOrderId {
         let read = || {
             let (scope, rest) = text.strip_prefix("tg")?.split_once('-')?;
             let (bar, sequence) = rest.split_once('-')?;
+            // Anybody may name an order on the account: a longer number would not fit a time.
+            let bar = Some(bar).filter(|bar| bar.len() == BAR_DIGITS)?;
             Some(Self {
                 scope: u32::from_str_radix(scope, 16).ok()?,
                 bar: Time::from_millis(i64::from_str_radix(bar, 16).ok()?),
@@ -269,7 +274,8 @@ mod tests {
         let text = id.to_string();
         assert!(text.len() <= 36 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{text}");
         assert_eq!(text.parse(), Ok(id));
-        for foreign in ["", "tg", "web_123", "tgdeadbeef-19d3728c280-3", &text.to_uppercase()] {
+        for foreign in ["", "tg", "web_123", "tgdeadbeef-19d3728c280-3", "tg00000001-7fffffffffffffff-0003", &text.to_uppercase()]
+        {
             assert!(foreign.parse::<ClientOrderId>().is_err(), "{foreign}");
         }
     }

@@ -12,6 +12,7 @@ mod bucket;
 mod cases;
 mod chains;
 mod completions;
+mod conformance;
 mod diagnostics;
 mod diff;
 mod documents;

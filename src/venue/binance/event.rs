@@ -72,7 +72,7 @@ fn answer(message: &Value, status: u64) -> Frame {
         status,
         code: error.and_then(|error| error.get("code")).and_then(Value::as_i64).unwrap_or_default(),
         text: said(error.and_then(|error| error.get("msg")).and_then(Value::as_str).unwrap_or_default()),
-        retry_at: error.and_then(|error| error.get("data")?.get("retryAfter")?.as_i64()),
+        retry_at: error.and_then(|error| error.get("data")?.get("retryAfter")?.as_i64()).filter(|at| time(*at).is_ok()),
     });
     match (message.get("id").and_then(Value::as_u64), refusal) {
         (Some(id), refusal) => Frame::Answer { id, refusal },
@@ -278,6 +278,8 @@ mod tests {
             r#"{"id":1,"status":418,"error":{"code":-1003,"msg":"x","data":{"serverTime":1,"retryAfter":1772326800000}}}"#,
         );
         assert_eq!(banned.retry_at, Some(1_772_326_800_000));
+        let absurd = r#"{"id":1,"status":418,"error":{"code":-1003,"msg":"x","data":{"retryAfter":9223372036854775807}}}"#;
+        assert_eq!(refused(absurd).retry_at, None, "no time, and no reason to break");
         let revoked =
             r#"{"id":null,"status":401,"error":{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}}"#;
         assert!(matches!(read(revoked), Frame::Revoked(Refusal { code: -2015, .. })));

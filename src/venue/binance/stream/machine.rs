@@ -12,6 +12,8 @@ const SUBSCRIBE: u64 = 2;
 /// Codes of a subscription that is there already, and of one that needs another connection.
 const ALREADY_ACTIVE: i64 = -2035;
 const CLOCK: i64 = -1021;
+/// Codes of a key that may not do this.
+const KEY: [i64; 4] = [-1002, -1022, -2014, -2015];
 
 /// How events are asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -221,7 +223,9 @@ impl UserMachine {
         self.why = format!("the venue refused: {code} {text}");
         effects.push(Effect::Close(id));
         self.links.refused(id, now);
-        self.is_refused = self.links.refusals() >= REFUSALS_MAX && ![418, 429].contains(status) && *code != CLOCK;
+        // Only a key is refused for good; whatever else it is may pass.
+        let is_key = *status == 401 || KEY.contains(code);
+        self.is_refused = is_key && self.links.refusals() >= REFUSALS_MAX;
         if self.is_refused && !self.is_up {
             effects.push(Effect::Push(Push::Down { why: self.why.clone() }));
         }

@@ -21,19 +21,19 @@ impl Rig {
         Self { machine: UserMachine::new(symbols, entry, seed, now), now }
     }
 
-    fn on(&mut self, event: Event) -> Vec<Effect> {
-        self.machine.on(&event, self.now)
+    fn on(&mut self, event: &Event) -> Vec<Effect> {
+        self.machine.on(event, self.now)
     }
 
     fn text(&mut self, id: LinkId, text: &str) -> Vec<Effect> {
-        self.on(Event::Text(id, text.to_owned()))
+        self.on(&Event::Text(id, text.to_owned()))
     }
 
     /// Lets time pass until something is to be done.
     fn until_act(&mut self) -> Vec<Effect> {
         for _ in 0..100_000 {
             self.now = self.now + Span::from_millis(100);
-            let effects = self.on(Event::Tick);
+            let effects = self.on(&Event::Tick);
             if !effects.is_empty() {
                 return effects;
             }
@@ -43,12 +43,12 @@ impl Rig {
 
     /// A connection that tells events.
     fn up(&mut self) -> LinkId {
-        let mut effects = self.on(Event::Tick);
+        let mut effects = self.on(&Event::Tick);
         if effects.is_empty() {
             effects = self.until_act();
         }
         let Some(Effect::Open(id)) = effects.last().cloned() else { panic!("{effects:?}") };
-        assert_eq!(self.on(Event::Opened(id)), [Effect::Send(id, Ask::SubscribeSigned)]);
+        assert_eq!(self.on(&Event::Opened(id)), [Effect::Send(id, Ask::SubscribeSigned)]);
         assert_eq!(self.text(id, DONE), [Effect::Push(Push::Up)]);
         id
     }
@@ -71,7 +71,7 @@ fn a_drop_is_told_and_mended() {
     let mut rig = Rig::new(Entry::Signature, 1);
     let id = rig.up();
     assert!(matches!(rig.text(id, MOVED).as_slice(), [Effect::Push(Push::Moved { .. })]));
-    assert_eq!(down(&rig.on(Event::Ended(id, "gone".to_owned()))), Some("gone"));
+    assert_eq!(down(&rig.on(&Event::Ended(id, "gone".to_owned()))), Some("gone"));
     assert_eq!(rig.text(id, MOVED), [], "what comes late over it is not told: it will be asked for");
     rig.up();
     assert_eq!((rig.machine.figures().connections, rig.machine.figures().pushes), (2, 1));
@@ -81,8 +81,8 @@ fn a_drop_is_told_and_mended() {
 #[test]
 fn a_logon_goes_before_the_subscription() {
     let mut rig = Rig::new(Entry::Logon, 1);
-    assert_eq!(rig.on(Event::Tick), [Effect::Open(LinkId(1))]);
-    assert_eq!(rig.on(Event::Opened(LinkId(1))), [Effect::Send(LinkId(1), Ask::Logon)]);
+    assert_eq!(rig.on(&Event::Tick), [Effect::Open(LinkId(1))]);
+    assert_eq!(rig.on(&Event::Opened(LinkId(1))), [Effect::Send(LinkId(1), Ask::Logon)]);
     assert_eq!(rig.text(LinkId(1), r#"{"id":1,"status":200,"result":{}}"#), [Effect::Send(LinkId(1), Ask::Subscribe)]);
     assert_eq!(rig.text(LinkId(1), DONE), [Effect::Push(Push::Up)]);
 }
@@ -93,11 +93,11 @@ fn silence_is_the_end() {
     let mut rig = Rig::new(Entry::Signature, 1);
     let id = rig.up();
     rig.now = rig.now + Span::from_secs(29);
-    assert_eq!(rig.on(Event::Ping(id)), []);
+    assert_eq!(rig.on(&Event::Ping(id)), []);
     rig.now = rig.now + Span::from_secs(29);
-    assert_eq!(rig.on(Event::Tick), []);
+    assert_eq!(rig.on(&Event::Tick), []);
     rig.now = rig.now + Span::from_secs(1);
-    let effects = rig.on(Event::Tick);
+    let effects = rig.on(&Event::Tick);
     assert!(effects.contains(&Effect::Close(id)) && down(&effects).unwrap().contains("nothing came"), "{effects:?}");
 }
 
@@ -108,10 +108,10 @@ fn a_planned_change_is_not_told() {
     let old = rig.up();
     for _ in 0..23 * 180 {
         rig.now = rig.now + Span::from_secs(20);
-        let effects = rig.on(Event::Ping(old));
+        let effects = rig.on(&Event::Ping(old));
         if let [Effect::Open(new)] = effects.as_slice() {
             let new = *new;
-            assert_eq!(rig.on(Event::Opened(new)), [Effect::Send(new, Ask::SubscribeSigned)]);
+            assert_eq!(rig.on(&Event::Opened(new)), [Effect::Send(new, Ask::SubscribeSigned)]);
             assert_eq!(rig.text(new, DONE), [], "it takes over from one that is up");
             assert_eq!(
                 rig.text(old, MOVED).len() + rig.text(new, MOVED).len(),
@@ -146,8 +146,8 @@ fn a_venue_that_goes_is_left() {
 fn refusals_are_handled() {
     let asked = |code: i64, status: u16, data: &str| {
         let mut rig = Rig::new(Entry::Signature, 1);
-        assert_eq!(rig.on(Event::Tick), [Effect::Open(LinkId(1))]);
-        rig.on(Event::Opened(LinkId(1)));
+        assert_eq!(rig.on(&Event::Tick), [Effect::Open(LinkId(1))]);
+        rig.on(&Event::Opened(LinkId(1)));
         let effects = rig.text(LinkId(1), &refused(status, code, data));
         (rig, effects)
     };
@@ -175,12 +175,29 @@ fn a_refused_key_ends_the_stream() {
     while !rig.machine.is_refused() {
         let effects = rig.until_act();
         let [Effect::Open(id)] = effects.as_slice() else { panic!("{effects:?}") };
-        rig.on(Event::Opened(*id));
+        rig.on(&Event::Opened(*id));
         told += usize::from(down(&rig.text(*id, &refused(401, -2015, ""))).is_some());
     }
     assert_eq!(told, 1);
     rig.now = rig.now + Span::from_secs(600);
-    assert_eq!(rig.on(Event::Tick), []);
+    assert_eq!(rig.on(&Event::Tick), []);
+}
+
+/// A venue that has a bad hour is asked again when it is over.
+#[test]
+fn other_refusals_are_outlived() {
+    let mut rig = Rig::new(Entry::Signature, 1);
+    let mut effects = rig.on(&Event::Tick);
+    for _ in 0..12 {
+        let Some(Effect::Open(id)) = effects.last().cloned() else { panic!("{effects:?}") };
+        rig.on(&Event::Opened(id));
+        rig.text(id, &refused(500, -1000, ""));
+        assert!(!rig.machine.is_refused());
+        effects = rig.until_act();
+    }
+    let Some(Effect::Open(id)) = effects.last().cloned() else { panic!("{effects:?}") };
+    rig.on(&Event::Opened(id));
+    assert_eq!(rig.text(id, DONE), [Effect::Push(Push::Up)]);
 }
 
 /// D10.
@@ -191,10 +208,10 @@ fn a_storm_is_bounded() {
         let mut attempts = Vec::new();
         for _ in 0..12_000 {
             rig.now = rig.now + Span::from_millis(100);
-            for effect in rig.on(Event::Tick) {
+            for effect in rig.on(&Event::Tick) {
                 let Effect::Open(id) = effect else { continue };
                 attempts.push(rig.now);
-                rig.on(Event::Ended(id, "no".to_owned()));
+                rig.on(&Event::Ended(id, "no".to_owned()));
             }
         }
         for first in &attempts {
