@@ -5,7 +5,7 @@ use super::reconcile::{self, Comparison, Question};
 use crate::domain::{OrderState, Qty, Span, SymbolIndex, Time};
 use crate::risk::HaltCause;
 use crate::stage::oms::Outbox;
-use crate::venue::router::{Alarm, Routed};
+use crate::venue::router::{Alarm, CLOSED_MARGIN, Routed};
 use crate::venue::wire::{Account, Answer, Failure, Request, VenueFill};
 
 /// A comparison that failed is begun again after this.
@@ -65,7 +65,7 @@ impl Live {
                 return;
             }
             (_, Err(Failure::Throttled { until } | Failure::Banned { until })) => {
-                (self.comparison, self.next_comparison) = (None, until);
+                (self.comparison, self.next_comparison) = (None, until + CLOSED_MARGIN);
                 return;
             }
             (_, Ok(_) | Err(_)) => {

@@ -2,7 +2,7 @@
 //!
 //! Watermark, snapshot and every row that explains them are committed in one transaction: after a crash the state is that of the
 //! last commit, whole, and the run goes on from there to the same end. Orders of a real venue are written down here before anything
-//! is sent ([`Journal::write`]), and everything that happened is a row of one chained log ([`log`]).
+//! is sent ([`Journal::write`]), and everything that happened is a row of one chained log (`log.rs`).
 
 mod copy;
 mod error;

@@ -13,6 +13,8 @@ use crate::venue::{OrderReport, Venue};
 
 /// An order that could not leave is tried so often in all.
 const SENDS_MAX: u8 = 3;
+/// The venue's clock may go back while it wants nothing: nobody knocks before it has opened by any clock.
+pub const CLOSED_MARGIN: Span = Span::from_secs(2);
 const RESEND_AFTER: Span = Span::from_millis(500);
 /// All orders of so long before the decision are looked through for one that may be absent.
 const LOOK_BACK: Span = Span::from_secs(60);
@@ -286,7 +288,7 @@ impl Router {
     }
 
     pub(super) fn throttle(&mut self, failure: &Failure, until: Time) {
-        self.state.throttled_until = self.state.throttled_until.max(Some(until));
+        self.state.throttled_until = self.state.throttled_until.max(Some(until + CLOSED_MARGIN));
         self.out.alarms.push(match failure {
             Failure::Banned { .. } => Alarm::Banned { until },
             _ => Alarm::Throttled { until },
@@ -346,10 +348,11 @@ impl Router {
         match result {
             Ok(Answer::Order(order)) => self.absorb(id, &order, now),
             Err(Failure::NoSuchOrder) => self.on_denied(id, now),
+            Err(Failure::Archived) => self.on_archived(id, now),
             Err(failure @ (Failure::Throttled { until } | Failure::Banned { until })) => {
                 self.throttle(&failure, until);
                 if let Some(doubt) = &mut self.order_mut(id).doubt {
-                    doubt.next = doubt.next.max(until);
+                    doubt.next = doubt.next.max(until + CLOSED_MARGIN);
                 }
             }
             Err(Failure::Key { text, .. }) => self.out.alarms.push(Alarm::Key { text }),
@@ -357,6 +360,14 @@ impl Router {
             // Asked again when it is time.
             Ok(_) | Err(_) => {}
         }
+    }
+
+    /// It ended long ago without a fill: as final as an end can be.
+    fn on_archived(&mut self, id: ClientOrderId, now: Time) {
+        let order = self.order_mut(id);
+        order.ended.get_or_insert(VenueStatus::Expired);
+        self.conclude(id, now);
+        self.moved(id);
     }
 
     fn on_denied(&mut self, id: ClientOrderId, now: Time) {

@@ -471,7 +471,18 @@ fn a_venue_that_wants_no_orders_gets_none() {
     bench.submit(intent(1, OrderKind::Market));
     assert_eq!(bench.places(), 0);
     bench.pass(20_000);
+    assert_eq!(bench.places(), 0, "not at the very moment: clocks differ");
+    bench.pass(2000);
     assert_eq!(bench.places(), 1);
+}
+
+#[test]
+fn an_order_that_the_venue_has_put_away_has_ended_without_a_fill() {
+    let (mut bench, id) = Bench::sent();
+    bench.answer(is_place, lost());
+    bench.pass(600);
+    bench.answer(is_query, Err(Failure::Archived));
+    assert_eq!((bench.state(id), bench.ends()), (OrderState::Expired, 1));
 }
 
 /// A resolve loop of a minute wakes somebody, once, and goes on.

@@ -2,7 +2,7 @@
 
 use super::doubt::Doubt;
 use super::fact::Alarm;
-use super::machine::{Asked, Router};
+use super::machine::{Asked, CLOSED_MARGIN, Router};
 use super::order::{CancelCause, Withdrawal};
 use crate::domain::{ClientOrderId, Span, Time};
 use crate::venue::wire::{Answer, Failure, Request};
@@ -51,7 +51,7 @@ impl Router {
             Err(failure @ (Failure::Throttled { until } | Failure::Banned { until })) => {
                 self.throttle(&failure, until);
                 if let Some(withdrawal) = &mut self.order_mut(id).withdrawal {
-                    withdrawal.next = withdrawal.next.max(until);
+                    withdrawal.next = withdrawal.next.max(until + CLOSED_MARGIN);
                 }
                 return;
             }

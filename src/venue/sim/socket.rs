@@ -88,6 +88,8 @@ impl Exchange {
     /// Pings, and ends what has not answered or is too old.
     pub(super) fn tick_connections(&mut self) {
         let now = self.now;
+        // What is over and told is gone: a day of reconnects would be looked through at every step.
+        self.streams.connections.retain(|_, found| !(found.is_over && found.out.is_empty()));
         let ended: Vec<(u64, &'static str)> =
             self.streams.connections.iter_mut().filter_map(|(id, found)| found.tick(now).map(|why| (*id, why))).collect();
         for (id, why) in ended {

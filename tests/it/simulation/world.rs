@@ -390,9 +390,9 @@ impl World {
         };
         let mut asked = HttpRequest::new(method, call.path).header("X-MBX-APIKEY", API_KEY);
         if matches!(call.method, Method::Post) {
-            asked.body = query
+            asked.body = query;
         } else {
-            asked.query = query
+            asked.query = query;
         }
         Ok(self.exchange.handle(&asked, self.now))
     }
