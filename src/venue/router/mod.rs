@@ -1,7 +1,8 @@
 //! The router: takes approved orders to a real venue and finds out what became of each, whatever is lost on the way.
 //!
-//! Enter at [`Router`]: it is a [`crate::venue::Venue`], and [`Router::tick`], [`Router::on_answer`] and [`Router::on_push`] move it on. Pure: time
-//! goes in, [`Actions`] come out. The shell writes the facts of a batch to disk before it performs any of the requests with them.
+//! Enter at [`Router`]: it is a [`crate::venue::Venue`], and [`Router::tick`], [`Router::on_answer`] and [`Router::on_push`] move it on.
+//! Pure: time goes in, [`Actions`] come out. The shell writes the facts of a batch to disk before it performs any of the requests with
+//! them.
 //!
 //! ROUTE-1  An order is written down as wanted, and again as on its way, before its request leaves.
 //! ROUTE-2  A client order id is placed once; again only where it is certain that nothing was done.
