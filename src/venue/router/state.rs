@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::order::Routed;
 use crate::domain::{ClientOrderId, Span, Time};
 
-/// Orders that have ended are remembered so long, and so many of them: a fill may come late.
+/// Orders that have ended are remembered so long, and so many of them: a fill may come late. They are part of every snapshot.
 const REMEMBER_FOR: Span = Span::from_days(1);
-const REMEMBER_MAX: usize = 256;
+const REMEMBER_MAX: usize = 32;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RouterState {
