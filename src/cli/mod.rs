@@ -2,7 +2,7 @@
 //!
 //! Enter at [`main`]. One file a verb; each verb's arguments and its `run` live together.
 //!
-//! CLI-1  Under `--json` stdout carries one document and nothing else (`data follow`: one a line); progress and hints go to stderr.
+//! CLI-1  Under `--json` stdout carries one document and nothing else (`data follow`, `venue-sim`: one a line); progress and hints go to stderr.
 //! CLI-2  Every expected failure has its own exit code ([`exit::Exit`]).
 //!
 //! Not here: anything a library user would miss.
@@ -37,6 +37,7 @@ mod state;
 pub mod summary;
 pub mod table;
 mod test;
+mod venue_sim;
 mod work;
 
 use std::path::PathBuf;
@@ -109,6 +110,7 @@ enum Verb {
     Completions(completions::Completions),
     Man(man::Man),
     FromEnv(from_env::FromEnv),
+    VenueSim(venue_sim::VenueSim),
     /// Take bars into the lake, check them, list them.
     Data(data::DataArgs),
 }
@@ -190,6 +192,7 @@ pub fn main() -> ExitCode {
         Verb::Completions(verb) => verb.run(&context),
         Verb::Man(verb) => verb.run(&context),
         Verb::FromEnv(verb) => verb.run(&context),
+        Verb::VenueSim(verb) => verb.run(&context),
         Verb::Data(args) => data::run(&args, &context),
     };
     match end {

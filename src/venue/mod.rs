@@ -11,6 +11,7 @@
 pub mod binance;
 pub mod paper;
 pub mod router;
+pub mod sim;
 pub mod wire;
 
 use crate::domain::{ClientOrderId, Fill, OrderIntent, RejectReason, Time};

@@ -38,6 +38,7 @@ mod project;
 mod python;
 mod readers;
 mod resample;
+mod rehearsal;
 mod repairing;
 mod rewrite;
 mod running;

@@ -4,6 +4,7 @@
 //! than any honest program would.
 
 mod archive;
+pub mod orders;
 mod script;
 pub mod stream;
 mod wire;

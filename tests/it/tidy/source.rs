@@ -20,7 +20,10 @@ pub struct Named {
 
 impl Source {
     pub fn new(path: &str, text: &str) -> Self {
-        let is_test_file = path.starts_with("tests/") || path.ends_with("/tests.rs") || path.ends_with("/testing.rs");
+        let is_test_file = path.starts_with("tests/")
+            || path.ends_with("/tests.rs")
+            || path.ends_with("/testing.rs")
+            || path.contains("/tests/");
         let code = code_of(text);
         let lines: Vec<&str> = code.lines().map(str::trim).collect();
         let inside = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod tests"));
