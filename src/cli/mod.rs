@@ -10,6 +10,7 @@
 mod alerting;
 mod backup;
 mod check;
+mod close_all;
 mod completions;
 mod config;
 mod data;
@@ -18,6 +19,7 @@ pub mod exit;
 mod explain;
 mod from_env;
 mod init;
+mod kill;
 mod lake;
 mod live;
 mod log;
@@ -96,6 +98,8 @@ enum Verb {
     Init(init::Init),
     Run(run::Run),
     Replay(replay::Replay),
+    Kill(kill::Kill),
+    CloseAll(close_all::CloseAll),
     Resume(resume::Resume),
     Log(log::LogArgs),
     Backup(backup::Backup),
@@ -178,6 +182,8 @@ pub fn main() -> ExitCode {
         Verb::Init(verb) => verb.run(&context),
         Verb::Run(verb) => verb.run(&context),
         Verb::Replay(verb) => verb.run(&context),
+        Verb::Kill(verb) => verb.run(&context),
+        Verb::CloseAll(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),
         Verb::Log(args) => log::run(&args, &context),
         Verb::Backup(verb) => verb.run(&context),

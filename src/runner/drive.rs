@@ -19,7 +19,7 @@ use crate::store::latch::{self, Latch, LatchError, Latched};
 use crate::telemetry::record::Notice;
 use crate::venue::binance::Client;
 use crate::venue::router::{Alarm, Fact};
-use crate::venue::wire::{Answer, Failure, Push, Request};
+use crate::venue::wire::{Account, Answer, Failure, Push, Request};
 
 /// The latch is looked at so often, whatever else happens.
 const LOOK_EVERY: Span = Span::from_millis(200);
@@ -197,6 +197,14 @@ impl<'a> Driver<'a> {
     pub async fn stop(&mut self, close: Option<Purpose>) -> Result<(), DriveError> {
         self.is_latched = true;
         self.handle(Event::Stop { close }).await
+    }
+
+    /// Takes the venue's balances for right: a person's word.
+    ///
+    /// # Errors
+    /// As [`Self::run_until`].
+    pub async fn accept(&mut self, account: Account) -> Result<(), DriveError> {
+        self.handle(Event::Accept(account)).await
     }
 
     /// Lets the account live until `done` says so, the deadline passes or somebody asks to stop. Gives whether `done` did.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::journal::{Journal, JournalError, LogQuery, LogRow, Standing, Verified};
+use super::journal::{Holder, Journal, JournalError, LogQuery, LogRow, Standing, Verified};
 
 /// A journal to look at.
 #[derive(Debug)]
@@ -41,6 +41,22 @@ impl Glance {
     /// When the journal cannot be read.
     pub fn last_run(&self) -> Result<Option<String>, JournalError> {
         self.0.last_run()
+    }
+
+    /// What the newest run said of itself when it began.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn last_manifest(&self) -> Result<Option<String>, JournalError> {
+        self.0.last_manifest()
+    }
+
+    /// Who claimed an account last: most likely whoever holds the journal now.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn holder(&self) -> Result<Option<Holder>, JournalError> {
+        self.0.holder()
     }
 
     /// The rows of the log that `query` asks for, the newest last.

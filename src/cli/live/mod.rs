@@ -1,7 +1,16 @@
-//! What verbs need that act on a real venue: the connection, the account's driver, the words for what went wrong.
+//! What verbs need that act on a real venue: the latch that comes first, the connection, the account's driver, the words for what
+//! went wrong.
 
 mod connect;
+mod first;
+mod target;
 mod trade;
+mod withdraw;
 mod words;
 
-pub use trade::{Task, admit, trade};
+pub use connect::{Connection, connect, open as open_client};
+pub use first::{Stopped, latch_first};
+pub use target::{Found, Target};
+pub use trade::{Task, admit, open as open_driver, refuse_latched, trade};
+pub use withdraw::{Withdrawn, withdraw_all};
+pub use words::{drive_failure, page_of};
