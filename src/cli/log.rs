@@ -14,21 +14,26 @@ use crate::store::journal::{LogQuery, LogRow};
 
 /// Rows that are shown unless more are asked for.
 const ROWS: u32 = 50;
-/// Digits of an amount that are shown; the rest is cut off.
-const DIGITS: usize = 8;
+/// Digits behind the point that are shown of an amount below one, and of any other; the rest is cut off.
+const DIGITS: [usize; 2] = [8, 4];
+const SECOND: i64 = 1_000_000;
 /// Columns of the screen.
 const WIDTH: usize = 80;
 /// What of a row's content is shown, by its kind: where it stands, and the word before it. Rows of other kinds show what there is.
-const SHOWN: [(&str, &[(&str, &str)]); 10] = [
+const SHOWN: [(&str, &[(&str, &str)]); 14] = [
     ("decision", &[("/symbol", "symbol "), ("/prediction", "prediction "), ("/close", "close "), ("/state", "")]),
     ("order", &[("/intent/side", ""), ("/filled_qty", ""), ("/state", ""), ("/intent/id", "")]),
     ("refusal", &[("/refusal/code", ""), ("/order", "")]),
     ("fill", &[("/fill/side", ""), ("/fill/qty", ""), ("/fill/price", "@ "), ("/fill/order", "")]),
     ("equity", &[("/equity", "equity "), ("/exposure", "exposure "), ("/state", "")]),
-    ("standing", &[("/account", ""), ("/watermark", "up to the bar of ")]),
+    ("standing", &[("/account", ""), ("/watermark", "up to ")]),
     ("intent", &[("/id", ""), ("/account", "")]),
     ("order-state", &[("/id", ""), ("/state", "")]),
     ("venue-fill", &[("/symbol", ""), ("/trade", "trade "), ("/order", "")]),
+    ("resume", &[("/reason", ""), ("/what", "")]),
+    ("halt", &[("/reason", ""), ("/what", "")]),
+    ("recovered", &[("/reason", ""), ("/what", "")]),
+    ("unlatched", &[("/reason", ""), ("/latched/cause", "it was ")]),
     ("lease-claimed", &[("/account", ""), ("/token", "token "), ("/host", "by ")]),
 ];
 
@@ -126,7 +131,7 @@ fn in_full(row: &LogRow) -> Value {
 }
 
 fn table(rows: &[LogRow]) -> String {
-    let cells = rows.iter().map(|row| [row.sequence.to_string(), short_time(row.at), row.kind.clone()]);
+    let cells = rows.iter().map(|row| [row.sequence.to_string(), told(row.at), row.kind.clone()]);
     let cells: Vec<[String; 3]> = cells.collect();
     let widest = |at: usize| cells.iter().map(|cells| cells[at].chars().count()).max().unwrap_or(0).max(8);
     let left = WIDTH.saturating_sub((0..3).map(|at| widest(at) + 2).sum());
@@ -159,14 +164,18 @@ fn content(row: &LogRow, width: usize) -> String {
 /// A value without the quotes of JSON; amounts of money with as many digits as a person reads.
 fn plain(value: &Value) -> String {
     let Value::String(text) = value else { return value.to_string() };
-    match text.split_once('.') {
-        Some((whole, rest))
-            if whole.parse::<i64>().is_ok() && rest.len() > DIGITS && rest.bytes().all(|b| b.is_ascii_digit()) =>
-        {
-            format!("{whole}.{}", &rest[..DIGITS])
-        }
-        _ => text.clone(),
+    let Some((whole, rest)) = text.split_once('.') else { return text.clone() };
+    let Ok(amount) = whole.parse::<i64>() else { return text.clone() };
+    let digits = DIGITS[usize::from(amount != 0)];
+    if rest.len() > digits && rest.bytes().all(|b| b.is_ascii_digit()) {
+        return format!("{whole}.{}", &rest[..digits]);
     }
+    text.clone()
+}
+
+/// To the second: what lies between two rows of one second is their order.
+fn told(at: Time) -> String {
+    short_time(Time::from_micros(at.micros() - at.micros().rem_euclid(SECOND)))
 }
 
 fn gather(name: &str, value: &Value, words: &mut Vec<String>) {
@@ -238,7 +247,8 @@ mod tests {
     #[test]
     fn amounts_are_cut_and_nothing_else() {
         let shown = |text: &str| plain(&Value::String(text.to_owned()));
-        assert_eq!((shown("-0.123456789123"), shown("1.5")), ("-0.12345678".to_owned(), "1.5".to_owned()));
+        assert_eq!((shown("-0.123456789123"), shown("12.345678")), ("-0.12345678".to_owned(), "12.3456".to_owned()));
+        assert_eq!((shown("0.00082"), shown("1.5")), ("0.00082".to_owned(), "1.5".to_owned()));
         assert_eq!(
             (shown("1.2.3.4567890123"), shown("v.1234567890")),
             ("1.2.3.4567890123".to_owned(), "v.1234567890".to_owned())

@@ -10,7 +10,7 @@ use tidegate::feed::binance::{Address, Service};
 use tidegate::venue::binance::{Client, ClientConfig, Key, OrdersError, Symbols};
 use tidegate::venue::wire::{Answer, Failure, Request};
 
-mod server;
+pub mod server;
 
 use server::{Hands, Play, Server};
 
@@ -20,12 +20,13 @@ const START: &str = "2026-03-01T00:00:05Z";
 /// What a test waits for an answer that does not come.
 const TIMEOUT: Duration = Duration::from_millis(600);
 
+/// What the client keeps open ends with its runtime, which goes first; the server waits for its guests.
 struct Desk {
+    client: Client,
+    runtime: tokio::runtime::Runtime,
     clock: Arc<Hands>,
     server: Server,
-    client: Client,
     folder: tempfile::TempDir,
-    runtime: tokio::runtime::Runtime,
 }
 
 fn open(url: &str, lake: &Path, clock: &Arc<Hands>) -> Result<Client, OrdersError> {
@@ -196,10 +197,14 @@ fn a_slowdown_is_obeyed() {
         assert_eq!(desk.call(&place()), Err(Failure::Throttled { until: at(secs) }));
         assert_eq!(desk.call(&Request::Account), Err(Failure::Throttled { until: at(secs) }));
         assert_eq!(desk.server.calls(), calls, "nothing leaves meanwhile");
-        // A withdrawal knocks, once.
+        // A withdrawal knocks, and others follow it until one is told the same.
         assert!(desk.play(Play::ok(withdrawn()), &cancel()).is_ok());
-        assert_eq!(desk.call(&cancel()), Err(Failure::Throttled { until: at(secs) }));
-        desk.clock.pass(Span::from_secs(secs));
+        let again = Play::status(429, says(-1003, "Too much request weight used.")).with("Retry-After", "1");
+        assert!(matches!(desk.play(again, &cancel()), Err(Failure::Throttled { .. })));
+        let calls = desk.server.calls();
+        assert!(matches!(desk.call(&cancel()), Err(Failure::Throttled { until }) if until >= at(secs)));
+        assert_eq!(desk.server.calls(), calls);
+        desk.clock.pass(Span::from_secs(secs + 2));
         assert!(desk.play(Play::ok(taken()), &place()).is_ok());
     }
 }
@@ -321,6 +326,11 @@ fn rules_are_kept_fresh() {
     assert_eq!(desk.server.heard().last().unwrap().param("selfTradePreventionMode"), Some("EXPIRE_MAKER"));
     assert!(matches!(desk.call(&Request::Account), Err(Failure::Throttled { .. })), "the limit is lower now");
     desk.clock.pass(Span::from_secs(60));
+    // A refusal by a rule of the venue's says that ours are others.
+    desk.server.play(Play::status(400, says(-1013, "Filter failure: LOT_SIZE")));
+    assert!(matches!(desk.play(rules(6000, ""), &place()), Err(Failure::Rejected { code: -1013, .. })));
+    maintain().unwrap();
+    assert_eq!(desk.server.heard().last().unwrap().path, "/api/v3/exchangeInfo");
     assert_eq!(desk.play(Play::Gone, &Request::Rules).map_err(|failure| failure.is_certain()), Err(false));
     assert!(desk.client.rules().is_some(), "what was read last stays");
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::anyhow;
 use serde_json::json;
+use tokio::sync::mpsc::Receiver;
 
 use super::super::Context;
 use super::super::alerting::Alerting;
@@ -17,6 +18,7 @@ use super::super::work::Workplace;
 use super::connect::{Connection, connect};
 use super::words::drive_failure;
 use crate::domain::{Bar, Columns, Span, SymbolIndex, Time};
+use crate::feed::binance::Reach;
 use crate::profile::Mode;
 use crate::runner::drive::{DriveError, Driver, Job, Told};
 use crate::runner::folder::{self, Stamp};
@@ -27,7 +29,9 @@ use crate::runner::setup;
 use crate::stage::alert::Alert;
 use crate::store::journal::Journal;
 use crate::store::latch::Latch;
+use crate::venue::binance::stream;
 use crate::venue::router::{Alarm, RouterConfig};
+use crate::venue::wire::Push;
 
 /// The account is compared with the venue's within this, or nothing is traded.
 const COMPARE_WITHIN: Span = Span::from_secs(30);
@@ -106,7 +110,17 @@ pub async fn open<'a>(
         drill,
     };
     let clock = task.context.clock.clone();
-    Driver::open(job, journal, connection.client.clone(), clock, None, tell).await.map_err(drive_failure)
+    let pushes = listen(task, connection)?;
+    Driver::open(job, journal, connection.client.clone(), clock, Some(pushes), tell).await.map_err(drive_failure)
+}
+
+/// Follows what the venue says of the account. The thread ends with the driver, which drops the channel.
+fn listen(task: &Task<'_>, connection: &Connection) -> Result<Receiver<Push>, Failure> {
+    let reach = Reach::new(task.context.clock.clone(), task.stop.clone());
+    let seed = task.context.clock.now().micros().unsigned_abs();
+    let events = connection.address.events()?;
+    let (_thread, pushes) = stream::follow(connection.client.clone(), &events, &reach, stream::Entry::default(), seed)?;
+    Ok(pushes)
 }
 
 /// Trades the newest closed bar of `columns` on the venue of the profile.

@@ -95,7 +95,8 @@ impl VenueSim {
         let pace = self.pace()?;
         let mut tape = Tape::open(self, context, pace)?;
         let account = Account::of(self);
-        let exchange = Exchange::new(self.setup(&account, self.script()?), context.clock.now());
+        let script = self.script()?;
+        let exchange = Exchange::new(self.setup(&account), context.clock.now());
         let promises = Promises {
             order_notional_max: self.max_notional_per_order,
             total_notional_max: self.max_total_notional,
@@ -106,6 +107,8 @@ impl VenueSim {
         let floor = Floor::new(exchange, context.clock.clone());
         floor.with(|exchange, now| {
             tape.tell_history(exchange, now);
+            // Nothing goes wrong in the past.
+            *exchange.script_mut() = script;
             tape.advance(exchange, now, false)
         });
         let served = Served::start(floor, self.listen).or_exit(Exit::Usage);
@@ -117,7 +120,7 @@ impl VenueSim {
             let is_step = match steps.1.recv_timeout(LOOK_EVERY) {
                 Ok(()) => true,
                 Err(RecvTimeoutError::Timeout) => false,
-                // Whoever pressed Enter has gone: the market stands still.
+                // Whoever pressed Enter has gone, and with him the rehearsal.
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             let told = served.floor.with(|exchange, now| tape.advance(exchange, now, is_step));
@@ -154,7 +157,7 @@ impl VenueSim {
         script.map_err(|error| Failure::new(Exit::Usage, anyhow!("{what}: {error}")).hint(hint))
     }
 
-    fn setup(&self, account: &Account, script: Script) -> Setup {
+    fn setup(&self, account: &Account) -> Setup {
         let depth = Depth::of_a_large_symbol();
         let listed = Listed {
             symbol: self.symbol.clone(),
@@ -162,7 +165,12 @@ impl VenueSim {
             filters: Filters::default(),
             depth,
         };
-        Setup { listed: vec![listed], holders: vec![account.holder(self)], limits: Limits::default(), script }
+        Setup {
+            listed: vec![listed],
+            holders: vec![account.holder(self)],
+            limits: Limits::default(),
+            script: Script::new(self.seed),
+        }
     }
 
     fn greet(&self, context: &Context, served: &Served, account: &Account, tape: &Tape) {

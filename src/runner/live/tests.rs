@@ -203,7 +203,7 @@ impl Toy {
             }
             Request::Account => Ok(Answer::Account(self.account(now))),
             Request::Time => Ok(Answer::Time(now)),
-            Request::Test(_) | Request::Rules => Ok(Answer::Done),
+            Request::Test(_) | Request::Rules | Request::Restrictions => Ok(Answer::Done),
             Request::CancelAll { .. } => Ok(Answer::Orders(Vec::new())),
         }
     }

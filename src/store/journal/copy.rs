@@ -23,7 +23,7 @@ fn folder_of(path: &Path) -> PathBuf {
 }
 
 /// Writes a copy beside `path` under a temporary name, which goes when it is not given another.
-fn draft(db: &Connection, path: &Path) -> Result<tempfile::TempPath, JournalError> {
+pub(super) fn draft(db: &Connection, path: &Path) -> Result<tempfile::TempPath, JournalError> {
     let name = tempfile::Builder::new().prefix(TEMPORARY).suffix(".db").tempfile_in(folder_of(path)).map_err(failed(path))?;
     let draft = name.into_temp_path();
     let copy = || -> Result<(), rusqlite::Error> {

@@ -20,7 +20,8 @@ mod tests;
 mod verify;
 
 use std::cmp::Ordering;
-use std::fs::{DirBuilder, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -282,12 +283,26 @@ fn compare(db: &Connection, head: Head, known: Option<Head>) -> Result<Option<St
 /// Makes the folder and takes its lock.
 fn lock(folder: &Path) -> Result<Lock, JournalError> {
     let unusable = |source| JournalError::Folder { path: folder.to_owned(), source };
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(unusable)?;
+    make(folder).map_err(unusable)?;
     judge(folder)?;
     Lock::take(&folder.join(LOCK)).map_err(|error| match error {
         TryLockError::WouldBlock => JournalError::Locked(folder.to_owned()),
         TryLockError::Error(source) => unusable(source),
     })
+}
+
+/// Makes a folder that is on the disk with its name: what is acknowledged in it must not go with it.
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make(parent)?;
+    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
+        _ => {}
+    }
+    File::open(parent)?.sync_all()
 }
 
 /// Whoever may write a journal may move money.

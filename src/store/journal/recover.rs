@@ -3,16 +3,16 @@
 //! What was decided since the backup is not known any more. Whoever recovers latches a halt first (`store/latch.rs`), so that nothing
 //! trades before a person has compared it with the venue.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::log::Verified;
-use super::{FILE, Journal, JournalError, lock, verify_file};
+use super::{FILE, Journal, JournalError, copy, lock, look_at, verify_file};
 use crate::domain::Time;
-use crate::store::disk::{Disk, TEMPORARY};
+use crate::store::disk::Disk;
 
 /// What SQLite writes beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", ""];
@@ -36,8 +36,9 @@ pub fn put_back(folder: &Path, from: &Path, now: Time, progress: impl FnMut(u64)
     let verified = verify_file(from, progress)?;
     let _lock = lock(folder)?;
     let unusable = |source| JournalError::Folder { path: folder.to_owned(), source };
-    let draft = draft(folder, from).map_err(unusable)?;
     let path = folder.join(FILE);
+    // Not the file alone: there may be a write-ahead log beside it.
+    let draft = copy::draft(&look_at(from)?.0, &path)?;
     let stamp: String = now.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
     let aside = folder.join(format!("{FILE}.damaged-{stamp}"));
     let mut kept = None;
@@ -60,13 +61,6 @@ fn with(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
-}
-
-fn draft(folder: &Path, from: &Path) -> io::Result<tempfile::TempPath> {
-    let mut draft = tempfile::Builder::new().prefix(TEMPORARY).suffix(".db").tempfile_in(folder)?;
-    io::copy(&mut File::open(from)?, draft.as_file_mut())?;
-    draft.as_file().sync_all()?;
-    Ok(draft.into_temp_path())
 }
 
 impl Journal {

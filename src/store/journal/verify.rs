@@ -17,7 +17,12 @@ const PROBLEMS_MAX: u32 = 1;
 pub(super) fn pages(db: &Connection, path: &Path, check: &str) -> Result<(), JournalError> {
     let sql = format!("PRAGMA {check}({PROBLEMS_MAX})");
     let problem: String = db.query_row(&sql, [], |row| row.get(0)).map_err(|source| JournalError::of(path.to_owned(), source))?;
-    if problem == "ok" { Ok(()) } else { Err(JournalError::Damaged { path: path.to_owned(), problem }) }
+    if problem == "ok" {
+        return Ok(());
+    }
+    // Its first line says which of several databases is meant, and we have one.
+    let problem = problem.lines().last().unwrap_or_default().to_owned();
+    Err(JournalError::Damaged { path: path.to_owned(), problem })
 }
 
 /// The chain, what is beside it, and the tables.

@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use super::decode::{self, Read, decode};
 use super::encode::{Call, Method, encode};
 use super::offset::{Offset, READINGS, VenueClock};
-use super::{Key, Limits, OrdersError, Reply, Rules, Symbols};
+use super::{Class, Key, Limits, OrdersError, Reply, Rules, Symbols};
 use crate::clock::Clock;
 use crate::domain::{Span, Time};
 use crate::feed::binance::{Address, Closure, Kept};
@@ -28,6 +28,9 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Span = Span::from_secs(1);
 /// The rules are read again after so long.
 const RULES_EVERY: Span = Span::from_secs(3600);
+/// Where the venue does not say for how long it wants nothing.
+const CLOSED_FOR: Span = Span::from_secs(120);
+const CLOSED_MAX: Span = Span::from_days(3);
 const CAUSE_CHARS_MAX: usize = 160;
 const API_KEY: HeaderName = HeaderName::from_static("x-mbx-apikey");
 const USED_WEIGHT: &str = "x-mbx-used-weight-1m";
@@ -59,7 +62,9 @@ pub struct Client {
 #[derive(Debug, Default)]
 struct State {
     limits: Limits,
-    rules: Option<(Arc<Rules>, Time)>,
+    rules: Option<Arc<Rules>>,
+    /// When they were read, by our clock; nothing where they are due to be read.
+    rules_at: Option<Time>,
     looked_at: Option<Time>,
 }
 
@@ -114,7 +119,7 @@ impl Client {
     /// The rules as they were last read.
     #[must_use]
     pub fn rules(&self) -> Option<Arc<Rules>> {
-        self.state().rules.as_ref().map(|(rules, _)| rules.clone())
+        self.state().rules.clone()
     }
 
     /// Until when nothing may be asked and no connection be opened, by our clock.
@@ -127,6 +132,15 @@ impl Client {
     /// Counts what goes another way.
     pub(super) fn spend(&self, weight: u32) {
         self.state().limits.spend(weight, self.clock.now());
+    }
+
+    /// The venue said elsewhere that it wants nothing before `until`, or for a while.
+    pub(super) fn close(&self, until: Option<Time>, is_ban: bool) {
+        let now = self.clock.now();
+        // ORDERS-7: a time of the venue's that has passed already is no leave to go on.
+        let until = until.unwrap_or(now + CLOSED_FOR).clamp(now + Span::from_secs(1), now + CLOSED_MAX);
+        let failure = if is_ban { Failure::Banned { until } } else { Failure::Throttled { until } };
+        self.obey(&failure, &Reply { status: if is_ban { 418 } else { 429 }, ..Reply::default() }, now);
     }
 
     /// Makes one request, and once more if the clocks were apart. ORDERS-8.
@@ -156,7 +170,7 @@ impl Client {
             self.compare_clocks().await?;
         }
         let now = self.clock.local_now();
-        let is_due = self.state().rules.as_ref().is_none_or(|(_, at)| now < *at || now - *at >= RULES_EVERY);
+        let is_due = self.state().rules_at.is_none_or(|at| now < at || now - at >= RULES_EVERY);
         if is_due {
             self.call(&Request::Rules).await?;
         }
@@ -184,7 +198,16 @@ impl Client {
         let call = encode(request, &self.symbols, rules.as_deref())?;
         self.look();
         self.state().limits.take(request, call.weight, self.clock.now())?;
-        let reply = self.send(&call).await?;
+        let answer = self.exchange(request, &call).await;
+        if Class::of(request) == Class::Withdrawal {
+            let is_answered = !matches!(answer, Err(Failure::NotSent(_) | Failure::Ambiguous(_)));
+            self.state().limits.withdrawn(is_answered);
+        }
+        answer
+    }
+
+    async fn exchange(&self, request: &Request, call: &Call) -> Result<Answer, Failure> {
+        let reply = self.send(call).await?;
         let now = self.clock.now();
         self.hear(&reply, now);
         match decode(request, &self.symbols, &reply, now) {
@@ -192,7 +215,8 @@ impl Client {
             Ok(Read::Rules(rules)) => {
                 let mut state = self.state();
                 state.limits.adopt(rules.limits());
-                state.rules = Some((Arc::new(rules), self.clock.local_now()));
+                state.rules = Some(Arc::new(rules));
+                state.rules_at = Some(self.clock.local_now());
                 Ok(Answer::Done)
             }
             Err(failure) => {
@@ -273,6 +297,11 @@ impl Client {
                 self.state().limits.slow_down(*until, now);
                 self.closure.keep(local(*until), &format!("too many requests, {}", reply.status), false, self.clock.local_now())
             }
+            // C18: our rules are others than the venue's.
+            Failure::Rejected { code: -1013 | -1111, .. } => {
+                self.state().rules_at = None;
+                Ok(())
+            }
             _ => Ok(()),
         };
         if let Err(error) = kept {
@@ -297,7 +326,7 @@ impl Client {
             Some(until) if is_ban => state.limits.ban(until + ahead, now),
             // What we wrote ourselves is known, and says nothing new.
             Some(until) if state.limits.closed_until(now).is_none_or(|known| known < until + ahead) => {
-                state.limits.slow_down(until + ahead, now);
+                state.limits.slow_down_elsewhere(until + ahead, now);
             }
             _ => {}
         }

@@ -27,6 +27,9 @@ const FIRST: [RateLimit; 3] = [
 /// The longest that the venue closes for; longer is a slip of somebody's.
 const CLOSED_MAX: Span = Span::from_days(3);
 
+/// A withdrawal that waits for the answer to another looks again after so long.
+const KNOCK_WAIT: Span = Span::from_secs(1);
+
 const _: () = assert!(OWN_NEW + 20 <= OWN_WITHDRAWALS && OWN_WITHDRAWALS <= 50 && OWN_NEW < OWN_QUESTIONS);
 const _: () = assert!(ALL_NEW < ALL_QUESTIONS && ALL_QUESTIONS < ALL_WITHDRAWALS && OWN_QUESTIONS < OWN_WITHDRAWALS);
 
@@ -98,14 +101,27 @@ impl Meter {
     }
 }
 
+/// Whether withdrawals pass in a slowdown: the first asks for all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Door {
+    #[default]
+    Unknown,
+    /// One is on its way.
+    Knocked,
+    /// It was answered.
+    Open,
+    /// It was told the same as everybody.
+    Shut,
+}
+
 /// Until when the venue wants nothing, or nothing but withdrawals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Closed {
     /// Nothing at all.
     whole: Option<Time>,
-    /// Nothing but withdrawals, of which one may knock.
+    /// Nothing but withdrawals.
     slow: Option<Time>,
-    has_knocked: bool,
+    door: Door,
     /// No new orders.
     orders: Option<Time>,
 }
@@ -163,8 +179,8 @@ impl Limits {
         if let Some(until) = until {
             return Err(Failure::Throttled { until });
         }
-        if class == Class::Withdrawal && self.closed.slow.is_some_and(|until| now < until) {
-            self.closed.has_knocked = true;
+        if class == Class::Withdrawal && self.is_slow(now) && self.closed.door == Door::Unknown {
+            self.closed.door = Door::Knocked;
         }
         for meter in &mut self.meters {
             match meter.rule.kind {
@@ -184,16 +200,30 @@ impl Limits {
         }
     }
 
+    fn is_slow(&self, now: Time) -> bool {
+        self.closed.slow.is_some_and(|until| now < until)
+    }
+
+    /// How a withdrawal ended: with an answer, or without one. What asks for a pause is told by [`Self::slow_down`] before.
+    pub fn withdrawn(&mut self, is_answered: bool) {
+        if self.closed.door == Door::Knocked {
+            self.closed.door = if is_answered { Door::Open } else { Door::Unknown };
+        }
+    }
+
     fn pass(&self, class: Class, now: Time) -> Result<(), Failure> {
-        let Closed { whole, slow, has_knocked, orders } = self.closed;
+        let Closed { whole, slow, door, orders } = self.closed;
         let is_on = |until: &Time| now < *until;
         if let Some(until) = whole.filter(is_on) {
             return Err(Failure::Banned { until });
         }
-        if let Some(until) = slow.filter(is_on)
-            && (class != Class::Withdrawal || has_knocked)
-        {
-            return Err(Failure::Throttled { until });
+        if let Some(until) = slow.filter(is_on) {
+            match (class, door) {
+                (Class::Withdrawal, Door::Unknown | Door::Open) => {}
+                // Soon it is known whether the others pass.
+                (Class::Withdrawal, Door::Knocked) => return Err(Failure::Throttled { until: until.min(now + KNOCK_WAIT) }),
+                _ => return Err(Failure::Throttled { until }),
+            }
         }
         match orders.filter(is_on) {
             Some(until) if class == Class::New => Err(Failure::Throttled { until }),
@@ -230,13 +260,21 @@ impl Limits {
         self.closed.whole = self.closed.whole.max(Some(until.min(now + CLOSED_MAX)));
     }
 
-    /// The venue is asked too much: 429, or its firewall. Said twice, nobody knocks any more.
+    /// The venue is asked too much: 429, or its firewall. Said again to a withdrawal, no other follows it.
     pub fn slow_down(&mut self, until: Time, now: Time) {
-        let until = until.min(now + CLOSED_MAX);
-        if self.closed.slow.is_none_or(|last| now >= last) {
-            self.closed.has_knocked = false;
+        self.closed.door = match self.closed.door {
+            Door::Knocked | Door::Open | Door::Shut if self.is_slow(now) => Door::Shut,
+            _ => Door::Unknown,
+        };
+        self.slow_down_elsewhere(until, now);
+    }
+
+    /// The same said to somebody else at this address.
+    pub fn slow_down_elsewhere(&mut self, until: Time, now: Time) {
+        if !self.is_slow(now) {
+            self.closed.door = Door::Unknown;
         }
-        self.closed.slow = self.closed.slow.max(Some(until));
+        self.closed.slow = self.closed.slow.max(Some(until.min(now + CLOSED_MAX)));
     }
 
     /// Too many orders: -1015. Withdrawals and questions pass.
@@ -314,16 +352,26 @@ mod tests {
         limits.take(&place(), 1, secs(60)).unwrap();
     }
 
-    /// C25, ORDERS-7: the first withdrawal knocks; if it is told the same, nobody else does.
+    /// C25, ORDERS-7: the first withdrawal knocks, and all others follow it; unless it is told the same.
     #[test]
-    fn a_slowdown_lets_one_withdrawal_knock() {
+    fn a_slowdown_lets_withdrawals_knock() {
         let mut limits = Limits::default();
         limits.slow_down(secs(37), start());
         assert_eq!(until(limits.take(&Request::Account, 20, secs(1))), 37);
         limits.take(&cancel(), 1, secs(1)).unwrap();
-        assert_eq!(until(limits.take(&cancel(), 1, secs(1))), 37);
-        limits.slow_down(secs(50), secs(2));
-        assert_eq!(until(limits.take(&cancel(), 1, secs(37))), 50);
+        assert_eq!(until(limits.take(&cancel(), 1, secs(1))), 2, "soon it is known");
+        limits.withdrawn(false);
+        limits.take(&cancel(), 1, secs(2)).unwrap();
+        limits.withdrawn(true);
+        for _ in 0..50 {
+            limits.take(&cancel(), 1, secs(3)).unwrap();
+            limits.withdrawn(true);
+        }
+        assert_eq!(until(limits.take(&place(), 1, secs(3))), 37, "who wants in waits all the same");
+        limits.slow_down_elsewhere(secs(40), secs(3));
+        limits.take(&cancel(), 1, secs(3)).unwrap();
+        limits.slow_down(secs(50), secs(4));
+        assert_eq!(until(limits.take(&cancel(), 1, secs(37))), 50, "told the same, nobody follows");
         limits.take(&cancel(), 1, secs(50)).unwrap();
         limits.slow_down(secs(90), secs(60));
         limits.take(&cancel(), 1, secs(61)).unwrap();

@@ -9,7 +9,7 @@
 //! ORDERS-4  Prices and quantities are decimals from the first byte to the last: no float, no exponent, nothing rounded in silence.
 //! ORDERS-5  What [`SymbolRules::fit`] gives passes [`SymbolRules::check`], and is never larger or more daring than what was asked.
 //! ORDERS-6  No minute holds more than half of the weight nor more than a fifth of the orders; withdrawals have room of their own.
-//! ORDERS-7  While the venue wants no request none leaves, over restarts too; in a mere slowdown withdrawals knock once.
+//! ORDERS-7  While the venue wants no request none leaves, over restarts too; in a mere slowdown a withdrawal may knock.
 //! ORDERS-8  A request that met a wrong clock is sent once more, under the same id, after the clocks were compared.
 
 mod client;
@@ -25,6 +25,7 @@ mod params;
 mod reply;
 mod rules;
 mod sign;
+pub mod stream;
 mod symbols;
 
 pub use client::{Client, ClientConfig, ORDER_TIMEOUT};

@@ -71,6 +71,14 @@ impl VenueClock {
         self.offset().is_none_or(|offset| now < offset.measured_at || now - offset.measured_at >= COMPARE_EVERY)
     }
 
+    /// The venue says that they are apart: they are due to be compared.
+    pub fn doubt(&self) {
+        let mut offset = self.offset.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(offset) = offset.as_mut() {
+            offset.measured_at = Time::from_micros(0);
+        }
+    }
+
     /// Takes the middle of the readings: when each was asked, when it was answered, and the time that it said.
     pub(super) fn set(&self, readings: &[(Time, Time, Time)]) -> Option<Offset> {
         let mut found: Vec<Offset> = readings.iter().map(|reading| between(*reading)).collect();

@@ -267,9 +267,9 @@ impl Router {
                 self.lose_sight(id, now, &what);
                 self.out.alarms.push(Alarm::Protocol { what });
             }
-            // The last two are no answers to an order: nobody knows.
+            // The last three are no answers to an order: nobody knows.
             Failure::Ambiguous(_) | Failure::NoSuchOrder | Failure::NotOpen | Failure::Archived => {
-                self.lose_sight(id, now, &failure.to_string())
+                self.lose_sight(id, now, &failure.to_string());
             }
         }
     }

@@ -14,6 +14,9 @@ use tidegate::domain::{Span, Time};
 /// A connection on which nothing comes for so long is looked at, whether the test is over.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// Somebody who takes nothing for so long has had enough.
+const WRITE_MAX: Duration = Duration::from_secs(5);
+
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Heard {
@@ -173,6 +176,7 @@ struct Seat {
 impl Seat {
     fn serve(&self, stream: &TcpStream) {
         stream.set_read_timeout(Some(LOOK_EVERY)).unwrap();
+        stream.set_write_timeout(Some(WRITE_MAX)).unwrap();
         stream.set_nodelay(true).unwrap();
         let mut reader = BufReader::new(stream);
         while let Some(heard) = self.read(&mut reader) {

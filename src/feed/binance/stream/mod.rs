@@ -21,6 +21,6 @@ mod throttle;
 
 pub use figures::Figures;
 pub use line::{Job, Task};
-pub use links::LinkId;
+pub use links::{LinkId, Links, Move, REFUSALS_MAX};
 pub use machine::{Effect, Event, JobEnd, Judged, Machine, Terms, Word};
 pub use socket::Sockets;

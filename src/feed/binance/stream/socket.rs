@@ -56,12 +56,20 @@ impl Sockets {
     /// # Errors
     /// When the system gives no runtime.
     pub fn open(address: &Address, reach: &Reach) -> Result<Self, BinanceError> {
+        Self::open_at(address, "/stream", reach)
+    }
+
+    /// The same for another service than that of bars.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_at(address: &Address, path: &str, reach: &Reach) -> Result<Self, BinanceError> {
         // One provider for the whole process; a second one is refused, and not needed.
         let _already_there = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| BinanceError::NoTls { why: error.to_string() })?;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let url = format!("{}/stream", address.as_str());
+        let url = format!("{}{path}", address.as_str());
         Ok(Self { runtime, url, reach: reach.clone(), links: BTreeMap::new(), sender: Some(sender), events })
     }
 
