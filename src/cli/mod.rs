@@ -26,9 +26,14 @@ mod log;
 mod man;
 mod names;
 mod of_profile;
+mod orders;
 pub mod output;
+mod pause;
+mod positions;
+mod reconcile;
 mod recover;
 mod replay;
+mod resolve;
 mod resume;
 mod run;
 mod schedule;
@@ -100,7 +105,12 @@ enum Verb {
     Replay(replay::Replay),
     Kill(kill::Kill),
     CloseAll(close_all::CloseAll),
+    Pause(pause::Pause),
     Resume(resume::Resume),
+    Positions(positions::Positions),
+    Orders(orders::Orders),
+    Reconcile(reconcile::Reconcile),
+    Resolve(resolve::Resolve),
     Log(log::LogArgs),
     Backup(backup::Backup),
     Recover(recover::Recover),
@@ -148,6 +158,14 @@ impl Context {
     }
 }
 
+impl Context {
+    /// The same by the machine's clock, whatever --at says.
+    fn in_real_time(&self) -> Self {
+        let Self { root, json, quiet, no_input, .. } = self;
+        Self { root: root.clone(), json: *json, quiet: *quiet, no_input: *no_input, clock: Arc::new(SystemClock) }
+    }
+}
+
 /// Log lines go to stderr; results have stdout to themselves.
 fn start_logging(context: &Context) -> Result<(), logging::LoggingError> {
     let choice = anstream::AutoStream::choice(&std::io::stderr());
@@ -184,7 +202,12 @@ pub fn main() -> ExitCode {
         Verb::Replay(verb) => verb.run(&context),
         Verb::Kill(verb) => verb.run(&context),
         Verb::CloseAll(verb) => verb.run(&context),
+        Verb::Pause(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),
+        Verb::Positions(verb) => verb.run(&context),
+        Verb::Orders(verb) => verb.run(&context),
+        Verb::Reconcile(verb) => verb.run(&context),
+        Verb::Resolve(verb) => verb.run(&context),
         Verb::Log(args) => log::run(&args, &context),
         Verb::Backup(verb) => verb.run(&context),
         Verb::Recover(verb) => verb.run(&context),

@@ -204,7 +204,9 @@ impl<'a> Driver<'a> {
     /// # Errors
     /// As [`Self::run_until`].
     pub async fn accept(&mut self, account: Account) -> Result<(), DriveError> {
-        self.handle(Event::Accept(account)).await
+        self.handle(Event::Accept(account)).await?;
+        let now = self.clock.now();
+        Ok(self.keep_all(&Step::default(), Vec::new(), now)?)
     }
 
     /// Lets the account live until `done` says so, the deadline passes or somebody asks to stop. Gives whether `done` did.
@@ -227,7 +229,8 @@ impl<'a> Driver<'a> {
                 return Ok(false);
             }
             let wake = self.live.next_wake().min(deadline).min(now + LOOK_EVERY);
-            let event = self.next_event((wake - now).max(Span::from_micros(0))).await;
+            // What waits to be sent at once waits since before all time.
+            let event = self.next_event(wake.max(now) - now).await;
             self.handle(event).await?;
         }
     }

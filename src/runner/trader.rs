@@ -132,6 +132,8 @@ pub enum RestoreError {
     SymbolsChanged { before: String, now: String },
     #[error("the account has never traded with real money")]
     NotLive,
+    #[error("the account has traded on a real venue, and does not go on as paper")]
+    NotPaper,
 }
 
 fn listed(symbols: &[Symbol]) -> String {
@@ -209,6 +211,9 @@ impl Trader {
     /// # Errors
     /// When the symbols are others and the account still holds something: its positions would lose their names.
     pub fn restore(config: TraderConfig, mut state: TraderState, cold: bool) -> Result<Self, RestoreError> {
+        if state.live.is_some() {
+            return Err(RestoreError::NotPaper);
+        }
         let symbols: Vec<Symbol> = config.desk.instruments.iter().map(|i| i.symbol.clone()).collect();
         if symbols != state.symbols {
             if !state.desk.is_flat() {
@@ -306,16 +311,19 @@ impl Trader {
         self.send(close_time, out)
     }
 
-    /// A person's word to close everything: halts, withdraws what would add exposure, and wants every position sold. On paper the next
-    /// bar sells.
+    /// A person's word to close everything, between two bars of the paper venue: halts, withdraws what would add exposure, and sends
+    /// orders for every position, which the next bar fills. `at` is the last close, by which they are named.
     ///
     /// # Errors
     /// As [`Self::step`].
-    pub fn close_all(&mut self, purpose: Purpose, now: Time, out: &mut Outbox) -> Result<(), DeskError> {
-        self.desk.latch(now, HaltCause::Operator, false, out);
-        self.send(now, out)?;
+    pub fn close_all(&mut self, purpose: Purpose, at: Time, out: &mut Outbox) -> Result<(), DeskError> {
+        self.desk.latch(at, HaltCause::Operator, false, out);
+        self.send(at, out)?;
         self.desk.flatten(purpose);
-        Ok(())
+        for symbol in 0..self.models.len() {
+            self.desk.exit_rest(SymbolIndex(u16::try_from(symbol).expect("symbols fit 16 bits")), at, out);
+        }
+        self.send(at, out)
     }
 
     #[inline]

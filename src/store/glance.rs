@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::journal::{Holder, Journal, JournalError, LogQuery, LogRow, Standing, Verified};
+use super::journal::{Holder, Journal, JournalError, LogQuery, LogRow, OrderEntry, Standing, Verified};
+use crate::domain::ClientOrderId;
 
 /// A journal to look at.
 #[derive(Debug)]
@@ -41,6 +42,30 @@ impl Glance {
     /// When the journal cannot be read.
     pub fn last_run(&self) -> Result<Option<String>, JournalError> {
         self.0.last_run()
+    }
+
+    /// Orders of an account that have not ended, by their ids.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn open_orders(&self, account: &str) -> Result<Vec<OrderEntry>, JournalError> {
+        self.0.open_orders(account)
+    }
+
+    /// The newest orders of an account, ended or not, the newest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn orders(&self, account: &str, limit: u32) -> Result<Vec<OrderEntry>, JournalError> {
+        self.0.orders(account, limit)
+    }
+
+    /// One order; `None` when there never was an intent of this id.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn order(&self, id: ClientOrderId) -> Result<Option<OrderEntry>, JournalError> {
+        self.0.order(id)
     }
 
     /// What the newest run said of itself when it began.

@@ -118,7 +118,7 @@ api_secret = "env:TEST_SECRET"
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.project.command(args);
-        command.env("TEST_KEY", KEY).env("TEST_SECRET", SECRET);
+        command.env("TEST_KEY", KEY).env("TEST_SECRET", SECRET).env("RUST_BACKTRACE", "1");
         command
     }
 

@@ -4,7 +4,6 @@ mod paper;
 mod venue;
 
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
@@ -12,9 +11,8 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::{Exit, Failure};
-use super::live::{Stopped, latch_first};
+use super::live::{Stopped, account_of, has_traded, latch_first, wait_for_journal};
 use super::output::{BOLD, RED, Report};
-use super::run::journal_failure;
 use super::select::Select;
 use super::work::Workplace;
 use crate::clock::{Clock, SystemClock};
@@ -22,11 +20,6 @@ use crate::domain::{Qty, Symbol};
 use crate::profile::VenueKind;
 use crate::runner::trader::TraderState;
 use crate::store::glance::Glance;
-use crate::store::journal::{FILE, Journal, JournalError};
-
-/// A one-shot run that sees the latch ends within this.
-const LOCK_WITHIN: Duration = Duration::from_secs(10);
-const LOCK_AGAIN: Duration = Duration::from_millis(100);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -144,14 +137,15 @@ fn close(context: &Context, stopped: Stopped, reason: &str) -> Result<(Report, E
         Failure { exit, error: failure.error.context(why.to_owned()), hints: failure.hints }
     };
     let selected = stopped.selected.map_err(|failure| {
-        open(failure, "halted, and NOT closed: the documents are wrong, so nobody knows the limits to sell within")
+        let why = "halted, and NOT closed: the documents are wrong, so nobody knows the limits to sell within";
+        Failure::new(Exit::PositionsOpen, anyhow!("{why} ({:#})", failure.error))
             .hint(format!("`tidegate check -p {name}` says what is wrong; `tidegate kill -p {name}` works all the same"))
     })?;
     let place = Workplace::new(context, selected.profile, selected.plan)?;
     let account = account_of(&place);
     let others = others(&place, &account);
-    let outcome = if has_traded(&place, &account) {
-        let mut journal = wait_for(&place).map_err(|failure| open(failure, "halted, and NOT closed"))?;
+    let outcome = if has_traded(&place) {
+        let mut journal = wait_for_journal(&place).map_err(|failure| open(failure, "halted, and NOT closed"))?;
         match place.profile.venue() {
             VenueKind::Paper => paper::close(context, &place, &mut journal, reason)?,
             VenueKind::Binance => venue::close(context, &place, &mut journal, reason)
@@ -168,20 +162,6 @@ fn close(context: &Context, stopped: Stopped, reason: &str) -> Result<(Report, E
     Ok(told)
 }
 
-/// `pipeline@mode`.
-pub fn account_of(place: &Workplace) -> String {
-    crate::runner::setup::stamp(&place.profile, &place.plan, &place.trader, "close-all", String::new()).standing()
-}
-
-fn has_traded(place: &Workplace, account: &str) -> bool {
-    match Glance::at(&place.runs) {
-        Ok(None) => place.runs.join(FILE).exists(),
-        Ok(Some(glance)) => !matches!(glance.accounts(), Ok(accounts) if !accounts.iter().any(|name| name == account)),
-        // A journal that cannot be looked at is no proof of anything.
-        Err(_) => true,
-    }
-}
-
 /// Accounts of the profile's other pipelines that hold something.
 fn others(place: &Workplace, account: &str) -> Vec<String> {
     let Ok(Some(glance)) = Glance::at(&place.runs) else { return Vec::new() };
@@ -191,30 +171,6 @@ fn others(place: &Workplace, account: &str) -> Vec<String> {
         Err(_) => true,
     };
     glance.accounts().unwrap_or_default().into_iter().filter(|name| name != account).filter(holds).collect()
-}
-
-/// The journal, once whoever holds it has seen the latch and ended.
-fn wait_for(place: &Workplace) -> Result<Journal, Failure> {
-    let tries = LOCK_WITHIN.as_millis() / LOCK_AGAIN.as_millis();
-    for _ in 0..tries {
-        match Journal::open(&place.runs) {
-            Err(JournalError::Locked(_)) => pause(LOCK_AGAIN)?,
-            other => return other.map_err(journal_failure),
-        }
-    }
-    let holder = Glance::at(&place.runs).ok().flatten().and_then(|glance| glance.holder().ok().flatten());
-    let who = holder.map_or_else(|| "another program".to_owned(), |holder| format!("process {} on {}", holder.pid, holder.host));
-    let name = place.profile.name();
-    let error = anyhow!("{who} has worked on {name} for {} s since it was halted", LOCK_WITHIN.as_secs());
-    Err(Failure::new(Exit::Locked, error)
-        .hint("it sees the latch and trades nothing new; end it (Ctrl-C, or kill its process), then run this again")
-        .hint(format!("tidegate kill -p {name} --reason \"...\" withdraws its orders beside it")))
-}
-
-fn pause(span: Duration) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    runtime.block_on(async { tokio::time::sleep(span).await });
-    Ok(())
 }
 
 impl Outcome {

@@ -14,7 +14,7 @@ use crate::runner::trader::{Trader, TraderState};
 use crate::stage::oms::Outbox;
 use crate::store::journal::{Entry, Journal, Standing};
 
-/// Halts the account itself, withdraws its bids and marks its positions as to be sold; the next run sells them and nothing else.
+/// Halts the account itself, withdraws its bids and orders its positions to be sold; the next run fills that and nothing else.
 pub(super) fn close(context: &Context, place: &Workplace, journal: &mut Journal, reason: &str) -> Result<Outcome, Failure> {
     let now = context.clock.now();
     let mut stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "close-all", String::new());
@@ -29,7 +29,7 @@ pub(super) fn close(context: &Context, place: &Workplace, journal: &mut Journal,
     stamp.run = folder::run_id(&stamp.profile, &account, now);
     journal.begin(&stamp.run, &serde_json::to_string(&stamp)?)?;
     let mut out = Outbox::default();
-    trader.close_all(Purpose::Rollback, now, &mut out)?;
+    trader.close_all(Purpose::Rollback, watermark + place.plan.interval().span(), &mut out)?;
     let standing = Standing { watermark, fingerprint, snapshot: trader.snapshot() };
     let note = Entry::Note { kind: "close-all", body: json!({ "account": account, "reason": reason }) };
     journal.commit_with(&stamp.run, &account, &standing, &out.records, &[note], now)?;

@@ -1,22 +1,16 @@
 //! Closing on a real venue: withdraw, sell, look, and again, then compare.
 
-use std::cell::RefCell;
-
 use serde_json::json;
 
 use super::{Line, Outcome};
 use crate::cli::Context;
 use crate::cli::exit::Failure;
-use crate::cli::live::{self, Task, drive_failure};
-use crate::cli::work::{self, Workplace};
+use crate::cli::live::{Task, account_of, drive_failure, visit};
+use crate::cli::work::Workplace;
 use crate::domain::{Purpose, Qty, Span, SymbolIndex};
-use crate::runner::drive::{DriveError, Driver, Told};
-use crate::runner::folder;
+use crate::runner::drive::{DriveError, Driver};
 use crate::runner::live::Live;
-use crate::runner::run;
-use crate::runner::setup;
-use crate::store::journal::{Entry, Journal, RunState};
-use crate::venue::router::Alarm;
+use crate::store::journal::{Entry, Journal};
 
 /// What was missed is booked first, if the venue answers within this; a way out does not depend on it.
 const COMPARE_WITHIN: Span = Span::from_secs(5);
@@ -25,49 +19,23 @@ const CLOSE_WITHIN: Span = Span::from_secs(60);
 const ASK_WITHIN: Span = Span::from_secs(10);
 
 pub(super) fn close(context: &Context, place: &Workplace, journal: &mut Journal, reason: &str) -> Result<Outcome, Failure> {
-    let stop = work::stop_on_signal()?;
-    let task = Task { context, place, stop: &stop };
-    let now = context.clock.now();
-    let mut stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "close-all", String::new());
-    stamp.run = folder::run_id(&stamp.profile, &stamp.standing(), now);
-    journal.begin(&stamp.run, &serde_json::to_string(&stamp)?)?;
-    let note = Entry::Note { kind: "close-all", body: json!({ "account": stamp.standing(), "reason": reason }) };
-    journal.write(&[note], now)?;
-    let alarms: RefCell<Vec<Alarm>> = RefCell::default();
-    let tell = |told: Told<'_>| {
-        if let Told::Alarm(alarm) = told {
-            alarms.borrow_mut().push(alarm.clone());
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let done = runtime.block_on(async {
-        let connection = live::connect(context, &place.profile, place.plan.symbols(), place.lake.local()).await?;
-        let mut driver = live::open_driver(&task, &connection, &mut *journal, &stamp, Box::new(tell)).await?;
-        let before = positions(driver.live());
-        let orders = driver.live().trader().desk().tally().orders;
-        drive(&task, &mut driver).await.map_err(drive_failure)?;
-        let watermark = driver.watermark();
-        Ok::<_, Failure>((driver.finish(), before, orders, watermark))
-    });
-    let (live, before, orders, watermark) = match done {
-        Ok(done) => done,
-        Err(failure) => {
-            // The journal may be what failed.
-            let _told_already = journal.end(&stamp.run, RunState::Failed);
-            return Err(failure);
-        }
-    };
-    run::record_of(journal, &place.runs, &stamp, live.trader(), watermark, false)?;
-    let recovered = run::complete(journal, &place.runs, live.trader(), watermark)?;
-    let mut outcome = outcome(place, &live, &before, live.trader().desk().tally().orders - orders);
-    outcome.record = Some(place.shown(context, &place.runs.join(&stamp.run)));
-    outcome.warnings.extend(alarms.into_inner().iter().map(ToString::to_string));
-    outcome.warnings.extend(recovered.iter().map(|run| format!("run {run} had been cut off; its record is complete now")));
+    let note = Entry::Note { kind: "close-all", body: json!({ "account": account_of(place), "reason": reason }) };
+    journal.write(&[note], context.in_real_time().clock.now())?;
+    let visited = visit(context, place, journal, "close-all", async |task, _, driver| {
+        let desk = driver.live().trader().desk();
+        let before: Vec<Qty> = desk.positions().map(|(_, position)| position).collect();
+        let orders = desk.tally().orders;
+        drive(task, driver).await.map_err(drive_failure)?;
+        Ok((before, orders))
+    })?;
+    let (before, orders) = visited.value;
+    let mut outcome = outcome(place, &visited.live, &before, visited.live.trader().desk().tally().orders - orders);
+    outcome.record = visited.record;
+    outcome.warnings.extend(visited.alarms.iter().map(ToString::to_string));
+    outcome
+        .warnings
+        .extend(visited.recovered.iter().map(|run| format!("run {run} had been cut off; its record is complete now")));
     Ok(outcome)
-}
-
-fn positions(live: &Live) -> Vec<Qty> {
-    live.trader().desk().positions().map(|(_, position)| position).collect()
 }
 
 async fn drive(task: &Task<'_>, driver: &mut Driver<'_>) -> Result<(), DriveError> {

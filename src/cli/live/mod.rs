@@ -5,12 +5,14 @@ mod connect;
 mod first;
 mod target;
 mod trade;
+mod visit;
 mod withdraw;
 mod words;
 
-pub use connect::{Connection, connect, open as open_client};
+pub use connect::{Connection, open as open_client};
 pub use first::{Stopped, latch_first};
 pub use target::{Found, Target};
-pub use trade::{Task, admit, open as open_driver, refuse_latched, trade};
+pub use trade::{Task, admit, refuse_latched, trade};
+pub use visit::{account_of, has_traded, held, visit, wait_for_journal};
 pub use withdraw::{Withdrawn, withdraw_all};
 pub use words::{drive_failure, page_of};

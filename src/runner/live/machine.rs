@@ -214,6 +214,12 @@ impl Live {
         self.books.closing.is_some()
     }
 
+    /// Has a comparison come to an end, so that the next is not due soon?
+    #[must_use]
+    pub fn has_compared(&self, now: Time) -> bool {
+        self.comparison.is_none() && self.next_comparison > now + COMPARE_AGAIN_AFTER
+    }
+
     /// What the venue's balances should be, by currency.
     #[must_use]
     pub fn expected(&self) -> BTreeMap<String, Qty> {
