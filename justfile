@@ -23,6 +23,10 @@ ci:
 bench NAME="replay":
     cargo bench --bench {{NAME}}
 
+# Days of trading by seed, with faults and crashes: `just sim 2000`, or from another seed on: `just sim 10 57`.
+sim N="2000" FIRST="0":
+    TIDEGATE_SIM_SEEDS={{N}} TIDEGATE_SIM_FIRST={{FIRST}} cargo test --release --test it simulation::days -- --nocapture
+
 # Rewrite the expected output of the cases; read the diff like code.
 golden:
     TIDEGATE_UPDATE_GOLDEN=1 cargo test --test it diagnostics

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::Context;
 use super::exit::{Exit, Failure};
-use super::live::{Found, Stopped, Target, Withdrawn, latch_first, open_client, page_of, withdraw_all};
+use super::live::{Found, Stopped, Target, Withdrawn, latch_first, mode_of, open_client, page_of, withdraw_all};
 use super::output::{BOLD, RED, Report};
 use super::select::Select;
 use crate::clock::{Clock, SystemClock};
@@ -134,7 +134,7 @@ fn told(context: &Context, stopped: &Stopped, done: &Done, since: Time, latched_
     let mut report = Report {
         verb: "kill",
         profile: Some(name.clone()),
-        mode: stopped.selected.as_ref().ok().map(|selected| selected.profile.mode().name().to_owned()),
+        mode: stopped.selected.as_ref().ok().map(|selected| mode_of(&selected.profile).to_owned()),
         text: if stopped.set.is_ok() {
             format!("{BOLD}KILLED {name}{BOLD:#}: nothing that adds exposure is traded until a person resumes it\n")
         } else {

@@ -136,6 +136,8 @@ pub struct Context {
     pub quiet: bool,
     pub no_input: bool,
     pub clock: Arc<dyn Clock>,
+    /// It stands where `--at` has set it.
+    pub is_clock_set: bool,
 }
 
 impl Context {
@@ -154,6 +156,7 @@ impl Context {
                 Some(time) => Arc::new(ManualClock(time)),
                 None => Arc::new(SystemClock),
             },
+            is_clock_set: global.at.is_some(),
         }
     }
 }
@@ -162,7 +165,14 @@ impl Context {
     /// The same by the machine's clock, whatever --at says.
     fn in_real_time(&self) -> Self {
         let Self { root, json, quiet, no_input, .. } = self;
-        Self { root: root.clone(), json: *json, quiet: *quiet, no_input: *no_input, clock: Arc::new(SystemClock) }
+        Self {
+            root: root.clone(),
+            json: *json,
+            quiet: *quiet,
+            no_input: *no_input,
+            clock: Arc::new(SystemClock),
+            is_clock_set: false,
+        }
     }
 }
 

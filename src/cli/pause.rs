@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::{Exit, Failure};
-use super::live::wait_for_journal;
+use super::live::{mode_of, wait_for_journal};
 use super::output::Report;
 use super::select::Select;
 use super::work::Workplace;
@@ -77,7 +77,7 @@ impl Pause {
         let report = Report {
             verb: "pause",
             profile: Some(name.to_owned()),
-            mode: Some(place.profile.mode().name().to_owned()),
+            mode: Some(mode_of(&place.profile).to_owned()),
             data: json!({ "paused": paused, "reason": self.reason.trim() }),
             text,
             next: vec![format!("tidegate resume -p {name} --reason \"...\"")],

@@ -9,7 +9,7 @@ use super::of_profile::OfProfile;
 use super::output::Report;
 use super::select::Select;
 use super::table::{Table, short_time};
-use crate::domain::{Money, Qty, Symbol};
+use crate::domain::{Money, Qty, Symbol, Time};
 use crate::runner::trader::TraderState;
 use crate::stage::oms::Held;
 use crate::store::journal::Standing;
@@ -92,13 +92,13 @@ fn share(value: Money, limit: Option<Money>) -> Option<f64> {
 fn said(account: &str, standing: &Standing<TraderState>, limit: Option<Money>) -> String {
     let state = &standing.snapshot;
     let desk = state.desk();
-    let seen = if standing.watermark > crate::domain::Time::MIN {
-        format!("up to the bar of {}", short_time(standing.watermark))
+    let seen = if standing.watermark > Time::from_micros(0) {
+        format!("last bar {}", short_time(standing.watermark))
     } else {
-        "before its first bar".to_owned()
+        "no bar yet".to_owned()
     };
-    let mut text = format!("{account}, {}: {}, {seen}\n", venue_of(state), trading(standing));
-    text.push_str(&format!("  equity {:.2}, cash {:.2}\n", desk.equity().to_f64(), desk.cash().to_f64()));
+    let mut text = format!("{account}, {}: {}\n", venue_of(state), trading(standing));
+    text.push_str(&format!("  equity {:.2}, cash {:.2}, {seen}\n", desk.equity().to_f64(), desk.cash().to_f64()));
     if held(state).next().is_none() {
         text.push_str("  nothing is held\n");
         return text;

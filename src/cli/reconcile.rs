@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::Context;
 use super::exit::{Exit, Failure};
-use super::live::{Connection, Task, account_of, drive_failure, has_traded, visit, wait_for_journal};
+use super::live::{Connection, Task, account_of, drive_failure, has_traded, mode_of, visit, wait_for_journal};
 use super::output::{BOLD, RED, Report};
 use super::select::Select;
 use super::table::Table;
@@ -222,7 +222,7 @@ fn report(place: &Workplace, text: String, data: Json) -> Report {
     Report {
         verb: "reconcile",
         profile: Some(place.profile.name().to_owned()),
-        mode: Some(place.profile.mode().name().to_owned()),
+        mode: Some(mode_of(&place.profile).to_owned()),
         text,
         data,
         ..Report::default()

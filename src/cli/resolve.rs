@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::{Exit, Failure};
-use super::live::{drive_failure, visit, wait_for_journal};
+use super::live::{drive_failure, mode_of, visit, wait_for_journal};
 use super::output::Report;
 use super::select::Select;
 use super::work::Workplace;
@@ -90,7 +90,7 @@ fn told(place: &Workplace, id: ClientOrderId, order: Option<&Routed>, warnings: 
     Report {
         verb: "resolve",
         profile: Some(name.to_owned()),
-        mode: Some(place.profile.mode().name().to_owned()),
+        mode: Some(mode_of(&place.profile).to_owned()),
         data: json!({
             "order": id.to_string(),
             "venue": place.profile.venue().name(),

@@ -94,10 +94,10 @@ impl Run {
 
     /// The same with orders to a real venue.
     fn run_live(&self, context: &Context, place: &Workplace) -> Result<Exit, Failure> {
-        live::admit(place)?;
+        live::admit(context, place)?;
         let stop = work::stop_on_signal()?;
         let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
-        let account = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new()).standing();
+        let account = format!("{}@{}", place.plan.name(), live::venue_word(&place.profile));
         let standing = journal.watermark(&account)?;
         let watermark = standing.as_ref().map(|(watermark, _)| *watermark);
         if place.plan.is_enabled(StageKind::Ingest) {

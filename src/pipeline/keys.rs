@@ -85,7 +85,7 @@ pub static KEYS: &[Key] = &[
     key("schedule.every", Kind::Span, "", "How often it runs; the interval of its bars when not written.").later(),
     key("schedule.align", Kind::Word(&ALIGNMENTS), "bar-close", "What the runs are aligned to.").later(),
     key("schedule.settle", Kind::SpanOrZero, "3s", "Waits this long after the close: venues publish a little late.").later(),
-    key("schedule.max_lateness", Kind::Span, "60s", "A later run sends no orders, and says why.").later(),
+    key("schedule.max_lateness", Kind::Span, "60s", "A later run sends no orders, and says why."),
     key("schedule.overlap", Kind::Word(&OVERLAPS), "skip", "What a run does that finds the last one still going.").later(),
     key("schedule.cron", Kind::Text, "", "Minute, hour, day, month, weekday by the wall clock, like \"30 2 * * Mon-Fri\".").later(),
     key("schedule.at", Kind::Text, "", "A time of day by the wall clock, like \"02:30\".").later(),

@@ -21,7 +21,7 @@ macro_rules! words {
 }
 
 words!(MODES, "unknown-word", "a mode", ["paper", "live"], ["live"]);
-words!(VENUES, "unknown-venue", "a venue", ["paper", "binance"], ["binance"]);
+words!(VENUES, "unknown-venue", "a venue", ["paper", "binance"], []);
 words!(DENY, "unknown-word", "allowed here", ["deny"], []);
 words!(BASES, "unknown-word", "a drawdown basis", ["equity"], []);
 words!(DATA_GAPS, "unknown-word", "an answer to a data gap", ["deny", "warn"], []);

@@ -26,6 +26,8 @@ const LOOK_EVERY: Span = Span::from_millis(200);
 const RENEW_EVERY: Span = Span::from_secs(10);
 /// The venue's clock and rules are asked for so often.
 const MAINTAIN_EVERY: Span = Span::from_secs(60);
+/// The watermark of an account that has seen no bar yet.
+const NO_BAR: Time = Time::from_micros(0);
 /// Answers that wait to be looked at; whoever makes more requests waits.
 const ANSWERS_MAX: usize = 4096;
 
@@ -108,7 +110,7 @@ impl<'a> Driver<'a> {
                 (Live::restore(job.live.clone(), standing.snapshot, &sent, cold, now)?, standing.watermark)
             }
             None => match client.call(&Request::Account).await {
-                Ok(Answer::Account(account)) => (Live::begin(job.live.clone(), &account, now), Time::MIN),
+                Ok(Answer::Account(account)) => (Live::begin(job.live.clone(), &account, now), NO_BAR),
                 Ok(_) => return Err(DriveError::Account(Failure::Protocol("no account in the answer".to_owned()))),
                 Err(failure) => return Err(DriveError::Account(failure)),
             },
@@ -143,7 +145,7 @@ impl<'a> Driver<'a> {
 
     #[must_use]
     pub const fn watermark(&self) -> Option<Time> {
-        if self.watermark.micros() == Time::MIN.micros() { None } else { Some(self.watermark) }
+        if self.watermark.micros() == NO_BAR.micros() { None } else { Some(self.watermark) }
     }
 
     /// How a word to close everything ended, once it has.

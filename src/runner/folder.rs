@@ -47,9 +47,6 @@ pub struct Stamp {
     pub kind: String,
     pub profile: String,
     pub mode: String,
-    /// The address that orders go to; none where they leave nobody's machine.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub venue: Option<String>,
     pub pipeline: String,
     pub interval: String,
     pub symbols: Vec<Symbol>,

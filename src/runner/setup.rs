@@ -3,7 +3,7 @@
 use crate::domain::{Projection, Symbol};
 use crate::pipeline::Plan;
 use crate::pipeline::plan::{PlanError, Record};
-use crate::profile::{Profile, VenueKind, text};
+use crate::profile::{Profile, text};
 use crate::risk::Gate;
 use crate::stage::model::{BarField, Model};
 use crate::stage::oms::DeskConfig;
@@ -67,7 +67,6 @@ pub fn stamp(profile: &Profile, plan: &Plan, config: &TraderConfig, kind: &str, 
         kind: kind.to_owned(),
         profile: profile.name().to_owned(),
         mode: profile.mode().name().to_owned(),
-        venue: profile.binance().filter(|_| profile.venue() == VenueKind::Binance).map(|venue| venue.base_url.clone()),
         pipeline: plan.name().to_owned(),
         interval: plan.interval().to_string(),
         symbols: plan.symbols().to_vec(),

@@ -132,8 +132,6 @@ pub enum RestoreError {
     SymbolsChanged { before: String, now: String },
     #[error("the account has never traded with real money")]
     NotLive,
-    #[error("the account has traded on a real venue, and does not go on as paper")]
-    NotPaper,
 }
 
 fn listed(symbols: &[Symbol]) -> String {
@@ -211,9 +209,6 @@ impl Trader {
     /// # Errors
     /// When the symbols are others and the account still holds something: its positions would lose their names.
     pub fn restore(config: TraderConfig, mut state: TraderState, cold: bool) -> Result<Self, RestoreError> {
-        if state.live.is_some() {
-            return Err(RestoreError::NotPaper);
-        }
         let symbols: Vec<Symbol> = config.desk.instruments.iter().map(|i| i.symbol.clone()).collect();
         if symbols != state.symbols {
             if !state.desk.is_flat() {

@@ -36,6 +36,7 @@ mod lake;
 mod mangled;
 mod manual;
 mod oracles;
+mod order_kills;
 mod order_stream;
 mod project;
 mod python;

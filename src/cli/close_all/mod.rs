@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::{Exit, Failure};
-use super::live::{Stopped, account_of, has_traded, latch_first, wait_for_journal};
+use super::live::{Stopped, account_of, has_traded, latch_first, mode_of, wait_for_journal};
 use super::output::{BOLD, RED, Report};
 use super::select::Select;
 use super::work::Workplace;
@@ -162,7 +162,7 @@ fn close(context: &Context, stopped: Stopped, reason: &str) -> Result<(Report, E
     Ok(told)
 }
 
-/// Accounts of the profile's other pipelines that hold something.
+/// Accounts of the profile's other pipelines on this venue that hold something.
 fn others(place: &Workplace, account: &str) -> Vec<String> {
     let Ok(Some(glance)) = Glance::at(&place.runs) else { return Vec::new() };
     let holds = |name: &String| match glance.standing::<TraderState>(name) {
@@ -170,7 +170,8 @@ fn others(place: &Workplace, account: &str) -> Vec<String> {
         Ok(None) => false,
         Err(_) => true,
     };
-    glance.accounts().unwrap_or_default().into_iter().filter(|name| name != account).filter(holds).collect()
+    let is_here = |name: &String| name != account && name.ends_with(&format!("@{}", mode_of(&place.profile)));
+    glance.accounts().unwrap_or_default().into_iter().filter(is_here).filter(holds).collect()
 }
 
 impl Outcome {
@@ -217,7 +218,7 @@ fn told(place: &Workplace, outcome: Outcome, others: &[String]) -> (Report, Exit
     let mut report = Report {
         verb: "close-all",
         profile: Some(name.to_owned()),
-        mode: Some(place.profile.mode().name().to_owned()),
+        mode: Some(mode_of(&place.profile).to_owned()),
         data: json!({
             "venue": place.profile.venue().name(),
             "flat": is_done,

@@ -11,7 +11,7 @@ use super::super::exit::{Exit, Failure, OrExit};
 use super::words::failure_hint;
 use crate::clock::Clock;
 use crate::domain::Symbol;
-use crate::feed::binance::{Address, Service};
+use crate::feed::binance::{Address, Service, is_loopback};
 use crate::profile::{BinanceConfig, Mode, Profile};
 use crate::runner::trader::TraderConfig;
 use crate::secret::Secrets;
@@ -55,11 +55,28 @@ pub fn open(
     order_timeout: Duration,
 ) -> Result<Arc<Client>, Failure> {
     let secrets = Secrets::of_this_process(&context.root);
-    let api_key = secrets.resolve(&config.api_key).or_exit(Exit::Configuration)?;
-    let secret = secrets.resolve(&config.api_secret).or_exit(Exit::Configuration)?;
+    let resolve = |key: &str, reference| {
+        let resolved = secrets.resolve(reference).map_err(|error| anyhow::Error::new(error).context(format!("cannot use {key}")));
+        resolved.or_exit(Exit::Configuration)
+    };
+    let api_key = resolve("venue.binance.api_key", &config.api_key)?;
+    let secret = resolve("venue.binance.api_secret", &config.api_secret)?;
     let key = Arc::new(Key::new(&api_key, &secret).or_exit(Exit::Configuration)?);
     let config = ClientConfig { address: address.clone(), order_timeout, lake: local.to_owned() };
     Ok(Arc::new(Client::open(&config, key, Symbols::new(symbols)?, clock)?))
+}
+
+/// What kind of venue the profile's orders go to: the account's second name, in every record and report. Practice on one venue is
+/// neither paper nor practice on another.
+#[must_use]
+pub fn venue_word(profile: &Profile) -> &'static str {
+    let url = profile.binance().map_or("", |config| config.base_url.trim_end_matches('/'));
+    match url {
+        _ if profile.mode() == Mode::Live => "live",
+        _ if is_loopback(url) => "loopback",
+        "https://demo-api.binance.com" => "demo",
+        _ => "testnet",
+    }
 }
 
 impl Connection {

@@ -15,7 +15,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::output::Report;
 use super::super::table::grouped;
 use super::super::work::Workplace;
-use super::connect::{Connection, connect};
+use super::connect::{Connection, connect, venue_word};
 use super::words::drive_failure;
 use crate::domain::{Bar, Columns, Span, SymbolIndex, Time};
 use crate::feed::binance::Reach;
@@ -51,7 +51,11 @@ pub struct Task<'a> {
 ///
 /// # Errors
 /// [`Exit::Refused`] with the way out.
-pub fn admit(place: &Workplace) -> Result<(), Failure> {
+pub fn admit(context: &Context, place: &Workplace) -> Result<(), Failure> {
+    if context.is_clock_set {
+        let error = anyhow!("--at cannot be used with a venue that lives in its own time");
+        return Err(Failure::new(Exit::Usage, error).hint("leave it out, or add --paper"));
+    }
     if place.profile.mode() == Mode::Live {
         let error =
             anyhow!("profile {} trades with real money, and this version has no preflight to let it", place.profile.name());
@@ -97,7 +101,10 @@ pub async fn open<'a>(
     tell: Box<dyn FnMut(Told<'_>) + 'a>,
 ) -> Result<Driver<'a>, Failure> {
     let place = task.place;
-    let trader = connection.fit(place.trader.clone())?;
+    let mut trader = connection.fit(place.trader.clone())?;
+    // Ids of one venue are never those of another.
+    let scope = |symbol| folder::order_scope(place.profile.name(), place.plan.name(), &stamp.mode, symbol);
+    trader.desk.scopes = place.plan.symbols().iter().map(scope).collect();
     let fingerprint = trader.fingerprint();
     // A drill stops the process in the middle: never where money is.
     let drill = std::env::var("TIDEGATE_DRILL_STOP").ok().filter(|_| connection.address.is_loopback());
@@ -131,6 +138,7 @@ pub fn trade(task: &Task<'_>, journal: &mut Journal, columns: &[Columns], alerti
     let (context, place) = (task.context, task.place);
     let now = context.clock.now();
     let mut stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
+    stamp.mode = venue_word(&place.profile).to_owned();
     stamp.run = folder::run_id(&stamp.profile, &stamp.standing(), now);
     (stamp.fingerprints.data, stamp.reads) = place.reads(None, None)?;
     journal.begin(&stamp.run, &serde_json::to_string(&stamp)?)?;
@@ -223,7 +231,13 @@ fn report(task: &Task<'_>, done: &Done, alarms: &[Alarm], told: Vec<String>, fol
     };
     let tally = desk.tally();
     let currency = place.profile.currency();
-    let mut text = format!("{} under {}, orders to {}\n", place.plan.name(), place.profile.name(), done.venue);
+    let mut text = format!(
+        "{} under {}, {}: orders to {}\n",
+        place.plan.name(),
+        place.profile.name(),
+        venue_word(&place.profile),
+        done.venue
+    );
     text.push_str(&format!("  equity      {} {currency}, {held}\n", desk.equity()));
     text.push_str(&format!(
         "  account     {}\n",
@@ -240,6 +254,9 @@ fn report(task: &Task<'_>, done: &Done, alarms: &[Alarm], told: Vec<String>, fol
         grouped(tally.denied),
         grouped(tally.rejected)
     ));
+    for (code, count) in &tally.refusals {
+        text.push_str(&format!("  denied      {count} {code}\n"));
+    }
     for order in &open {
         text.push_str(&format!("  open        {order}\n"));
     }
@@ -247,7 +264,7 @@ fn report(task: &Task<'_>, done: &Done, alarms: &[Alarm], told: Vec<String>, fol
     let mut report = Report {
         verb: "run",
         profile: Some(place.profile.name().to_owned()),
-        mode: Some(place.profile.mode().name().to_owned()),
+        mode: Some(venue_word(&place.profile).to_owned()),
         text,
         data: json!({
             "venue": done.venue,

@@ -9,9 +9,10 @@ use super::super::Context;
 use super::super::exit::{Exit, Failure};
 use super::super::run::journal_failure;
 use super::super::work::{self, Workplace};
-use super::connect::{Connection, connect};
+use super::connect::{Connection, connect, venue_word};
 use super::trade::{Task, open};
 use crate::domain::Time;
+use crate::profile::{Profile, VenueKind};
 use crate::runner::drive::{Driver, Told};
 use crate::runner::folder::{self, Stamp};
 use crate::runner::live::Live;
@@ -42,7 +43,17 @@ pub fn account_of(place: &Workplace) -> String {
 }
 
 fn stamp_of(place: &Workplace, kind: &str) -> Stamp {
-    setup::stamp(&place.profile, &place.plan, &place.trader, kind, String::new())
+    let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, kind, String::new());
+    Stamp { mode: mode_of(&place.profile).to_owned(), ..stamp }
+}
+
+/// The second name of a profile's account: the mode on paper, the kind of venue on any other.
+#[must_use]
+pub fn mode_of(profile: &Profile) -> &'static str {
+    match profile.venue() {
+        VenueKind::Paper => profile.mode().name(),
+        VenueKind::Binance => venue_word(profile),
+    }
 }
 
 /// Has the account ever traded, as far as anybody can tell?

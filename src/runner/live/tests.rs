@@ -496,3 +496,28 @@ fn a_clock_that_goes_back_or_differs_stops_trading() {
     world.handle(Event::Offset(Span::from_secs(600)));
     assert_eq!(world.live.trader().desk().halt().map(|halt| halt.cause), Some(HaltCause::Clock));
 }
+
+/// Replay, paper and a real venue over the same bars want the same orders at the same closes.
+#[test]
+fn paper_and_a_venue_want_the_same() {
+    let mut world = World::new(1, Weather::default());
+    let mut paper = crate::runner::trader::Trader::new(config().trader);
+    let mut wanted = Vec::new();
+    for hour in 0..120 {
+        let open_time = start() + Span::from_micros(HOUR.micros() * hour);
+        let open = world.toy.price;
+        world.bar(hour);
+        // Its orders are done before the next bar opens, as on paper.
+        world.pass(world.now + Span::from_secs(60));
+        let close = world.toy.price;
+        let bar = Bar { open_time, open, high: open.max(close), low: open.min(close), close, volume: 1e6 };
+        let mut out = crate::stage::oms::Outbox::default();
+        paper.step(open_time, &[(BTC, bar)], &mut out).unwrap();
+        wanted.extend(out.records.orders.iter().filter(|row| row.denied.is_none()).map(|row| row.intent.id));
+    }
+    wanted.extend(paper.desk().open_orders().iter().map(|row| row.intent.id));
+    wanted.sort();
+    wanted.dedup();
+    assert!(wanted.len() > 10);
+    assert_eq!(world.intents.iter().copied().collect::<Vec<_>>(), wanted);
+}

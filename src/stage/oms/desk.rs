@@ -270,8 +270,10 @@ impl Desk {
     pub fn exit_rest(&mut self, symbol: SymbolIndex, now: Time, out: &mut Outbox) {
         let has_open = self.state.book.open.iter().any(|order| order.intent.symbol == symbol);
         if let Some(purpose) = self.state.book.holding(symbol).exiting.filter(|_| !has_open) {
+            // An id is written with milliseconds: one of a finer time would not be known again when the venue names it.
+            let at = Time::from_millis(now.millis());
             // Not 0: these go on with an exit that was decided, and are no second one.
-            self.exit(symbol, now, purpose, 1, out);
+            self.exit(symbol, at, purpose, 1, out);
         }
     }
 

@@ -346,6 +346,20 @@ fn whose_folder_it_is_and_who_may_write() {
 }
 
 #[test]
+fn a_checkpoint_moves_the_rows_into_the_database_and_loses_none() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    for n in 0..20 {
+        journal.write(&[intent(n)], at(1)).unwrap();
+    }
+    let before = std::fs::metadata(folder.path().join(FILE)).unwrap().len();
+    journal.checkpoint().unwrap();
+    assert!(std::fs::metadata(folder.path().join(FILE)).unwrap().len() > before);
+    journal.write(&[intent(20)], at(2)).unwrap();
+    assert_eq!(journal.verify(|_| {}).unwrap().rows, 21);
+}
+
+#[test]
 fn a_journal_in_memory_is_a_journal() {
     let mut journal = Journal::in_memory().unwrap();
     journal.write(&[intent(1), fill(1, 1)], at(1)).unwrap();

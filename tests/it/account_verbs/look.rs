@@ -25,7 +25,7 @@ fn positions_and_orders_are_shown_beside_a_program_that_runs() {
     run.wait().unwrap();
     let (out, err) = desk.expect(0, &["positions", "-p", "practice"]);
     assert!(out.contains("nothing is held") && err.contains("latched"), "{out}{err}");
-    assert_eq!(desk.expect(0, &["orders", "-p", "practice"]).0, "hold@paper, a real venue's account: no order is open\n");
+    assert_eq!(desk.expect(0, &["orders", "-p", "practice"]).0, "hold@loopback, a real venue's account: no order is open\n");
     let all = desk.json(0, &["orders", "-p", "practice", "--all"]);
     assert_eq!(all["data"]["accounts"][0]["orders"].as_array().unwrap().len(), 2, "{all}");
 }
@@ -142,21 +142,24 @@ fn an_order_that_nobody_knows_of_is_resolved() {
 
 /// J7.
 #[test]
-fn what_was_practised_says_where_and_never_goes_on_as_paper() {
+fn what_was_practised_says_where() {
     let desk = Desk::new(Script::new(1), "market");
     let told = desk.json(0, &["run", "-p", "practice"]);
     let url = desk.venue.rest_url();
-    assert_eq!((&told["mode"], &told["data"]["venue"]), (&"paper".into(), &url.as_str().into()));
+    assert_eq!((&told["mode"], &told["data"]["venue"]), (&"loopback".into(), &url.as_str().into()));
     let record = std::fs::read_dir(desk.runs()).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
     let manifest: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(record.join("manifest.json")).unwrap()).unwrap();
-    assert_eq!((&manifest["mode"], &manifest["venue"]), (&"paper".into(), &url.as_str().into()));
+    assert_eq!(manifest["mode"], "loopback");
     for args in [&["positions", "-p", "practice"][..], &["orders", "-p", "practice"]] {
         assert_eq!(desk.json(0, args)["data"]["accounts"][0]["venue"], "real");
         assert!(desk.expect(0, args).0.contains("a real venue's account"));
     }
-    assert_eq!(desk.json(0, &RECONCILE)["data"]["venue"], "binance");
+    assert_eq!(desk.json(0, &RECONCILE)["mode"], "loopback");
+    // On paper it is another account.
     desk.profile("paper", "50");
-    let (_, err) = desk.expect(6, &["run", "-p", "practice"]);
-    assert!(err.contains("does not go on as paper"), "{err}");
+    assert_eq!(desk.json(0, &["run", "-p", "practice"])["mode"], "paper");
+    let accounts = desk.json(0, &["positions", "-p", "practice"])["data"]["accounts"].clone();
+    let venues: Vec<_> = accounts.as_array().unwrap().iter().map(|account| (&account["account"], &account["venue"])).collect();
+    assert_eq!(venues, [(&"hold@loopback".into(), &"real".into()), (&"hold@paper".into(), &"paper".into())]);
 }
