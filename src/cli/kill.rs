@@ -156,7 +156,7 @@ fn told(context: &Context, stopped: &Stopped, done: &Done, since: Time, latched_
     };
     venue_lines(text, done, is_quiet);
     for (account, symbol, qty) in &held {
-        let _ = writeln!(text, "  held       {qty} {symbol}, as the journal of {account} has it; not closed");
+        let _ = writeln!(text, "  held       {qty} {symbol}, by the journal of {account}; not closed");
     }
     if let Err(failure) = &stopped.selected {
         report.warnings.push(format!("the documents of {name} are wrong: {}", failure.error));

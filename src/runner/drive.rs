@@ -133,7 +133,7 @@ impl<'a> Driver<'a> {
             tell,
         };
         // What the account was when we came is the first thing to be kept.
-        driver.keep_all(&Step::default(), Vec::new(), now)?;
+        driver.keep_all(&Step::default(), &[], now)?;
         driver.handle(Event::Tick).await?;
         Ok(driver)
     }
@@ -208,7 +208,7 @@ impl<'a> Driver<'a> {
     pub async fn accept(&mut self, account: Account) -> Result<(), DriveError> {
         self.handle(Event::Accept(account)).await?;
         let now = self.clock.now();
-        Ok(self.keep_all(&Step::default(), Vec::new(), now)?)
+        Ok(self.keep_all(&Step::default(), &[], now)?)
     }
 
     /// Lets the account live until `done` says so, the deadline passes or somebody asks to stop. Gives whether `done` did.
@@ -336,13 +336,13 @@ impl<'a> Driver<'a> {
             // On the way to the venue: one row, and no snapshot.
             return self.journal.write(&entries, now).map(drop);
         }
-        self.keep_all(step, entries, now)
+        self.keep_all(step, &entries, now)
     }
 
-    fn keep_all(&mut self, step: &Step, entries: Vec<Entry>, now: Time) -> Result<(), JournalError> {
+    fn keep_all(&mut self, step: &Step, entries: &[Entry], now: Time) -> Result<(), JournalError> {
         let standing =
             Standing { watermark: self.watermark, fingerprint: self.job.fingerprint.clone(), snapshot: self.live.snapshot() };
-        self.journal.commit_with(&self.job.run, &self.job.account, &standing, &step.records, &entries, now).map(drop)
+        self.journal.commit_with(&self.job.run, &self.job.account, &standing, &step.records, entries, now).map(drop)
     }
 
     /// A17, A18: without a journal nothing may be sent but withdrawals, and those need none.

@@ -6,11 +6,11 @@ mod look;
 
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tidegate::clock::{Clock, SystemClock};
-use tidegate::domain::{ClientOrderId, Time};
+use tidegate::domain::{ClientOrderId, Span, Time};
 use tidegate::venue::sim::log::{Endpoint, Entry, What};
 use tidegate::venue::sim::{Promises, Script};
 
@@ -178,9 +178,10 @@ api_secret = "env:TEST_SECRET"
 
     /// Waits until `is_so`.
     pub fn await_that(&self, what: &str, mut is_so: impl FnMut() -> bool) {
-        let start = Instant::now();
+        let patience = Span::from_micros(i64::try_from(PATIENCE.as_micros()).unwrap());
+        let end = SystemClock.now() + patience;
         while !is_so() {
-            assert!(start.elapsed() < PATIENCE, "it never came to this: {what}");
+            assert!(SystemClock.now() < end, "it never came to this: {what}");
             std::thread::yield_now();
         }
     }
