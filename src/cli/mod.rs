@@ -10,6 +10,7 @@
 mod alerting;
 mod backup;
 mod check;
+mod close_all;
 mod completions;
 mod config;
 mod data;
@@ -18,15 +19,21 @@ pub mod exit;
 mod explain;
 mod from_env;
 mod init;
+mod kill;
 mod lake;
 mod live;
 mod log;
 mod man;
 mod names;
 mod of_profile;
+mod orders;
 pub mod output;
+mod pause;
+mod positions;
+mod reconcile;
 mod recover;
 mod replay;
+mod resolve;
 mod resume;
 mod run;
 mod schedule;
@@ -96,7 +103,14 @@ enum Verb {
     Init(init::Init),
     Run(run::Run),
     Replay(replay::Replay),
+    Kill(kill::Kill),
+    CloseAll(close_all::CloseAll),
+    Pause(pause::Pause),
     Resume(resume::Resume),
+    Positions(positions::Positions),
+    Orders(orders::Orders),
+    Reconcile(reconcile::Reconcile),
+    Resolve(resolve::Resolve),
     Log(log::LogArgs),
     Backup(backup::Backup),
     Recover(recover::Recover),
@@ -147,6 +161,21 @@ impl Context {
     }
 }
 
+impl Context {
+    /// The same by the machine's clock, whatever --at says.
+    fn in_real_time(&self) -> Self {
+        let Self { root, json, quiet, no_input, .. } = self;
+        Self {
+            root: root.clone(),
+            json: *json,
+            quiet: *quiet,
+            no_input: *no_input,
+            clock: Arc::new(SystemClock),
+            is_clock_set: false,
+        }
+    }
+}
+
 /// Log lines go to stderr; results have stdout to themselves.
 fn start_logging(context: &Context) -> Result<(), logging::LoggingError> {
     let choice = anstream::AutoStream::choice(&std::io::stderr());
@@ -181,7 +210,14 @@ pub fn main() -> ExitCode {
         Verb::Init(verb) => verb.run(&context),
         Verb::Run(verb) => verb.run(&context),
         Verb::Replay(verb) => verb.run(&context),
+        Verb::Kill(verb) => verb.run(&context),
+        Verb::CloseAll(verb) => verb.run(&context),
+        Verb::Pause(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),
+        Verb::Positions(verb) => verb.run(&context),
+        Verb::Orders(verb) => verb.run(&context),
+        Verb::Reconcile(verb) => verb.run(&context),
+        Verb::Resolve(verb) => verb.run(&context),
         Verb::Log(args) => log::run(&args, &context),
         Verb::Backup(verb) => verb.run(&context),
         Verb::Recover(verb) => verb.run(&context),

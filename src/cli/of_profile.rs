@@ -15,7 +15,7 @@ use crate::store::glance::Glance;
 use crate::store::journal::{FILE, JournalError};
 
 /// Where records lie unless a profile says otherwise.
-const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 
 /// Which profile.
 #[derive(Debug, Clone, Args)]

@@ -8,18 +8,28 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::{Exit, Failure};
+use super::live::held;
 use super::output::Report;
 use super::run::journal_failure;
 use super::select::Select;
 use crate::domain::Time;
 use crate::runner::trader::TraderState;
-use crate::store::journal::{Entry, Journal};
+use crate::store::journal::{Entry, Journal, JournalError};
 use crate::store::latch::{Latch, LatchError};
+
+const EXAMPLES: &str = "\
+Examples:
+  tidegate resume -p canary --reason \"the feed was wrong, it is mended\"
+
+A program that works on the profile would not hear of it: end it first (exit 8).
+On a real venue the next run compares the account before it trades.";
 
 /// Clear a halt: let the profile add exposure again.
 ///
-/// The high-water marks of the day and the week restart at the last equity, or the same loss would halt it again at once.
+/// Clears what `kill`, `close-all`, `pause` and the kill switches have set: the latch, halts and pauses. The high-water marks of the
+/// day and the week restart at the last equity, or the same loss would halt it again at once.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Resume {
     #[command(flatten)]
     select: Select,
@@ -41,7 +51,10 @@ impl Resume {
         if !folder.join("state.db").exists() {
             return Err(Failure::new(Exit::Failed, anyhow!("profile {} has not run yet: nothing is halted", profile.name())));
         }
-        let mut journal = Journal::open(&folder).map_err(journal_failure)?;
+        let mut journal = match Journal::open(&folder) {
+            Err(JournalError::Locked(_)) => return Err(held(profile.name(), &folder)),
+            other => other.map_err(journal_failure)?,
+        };
         let now = context.clock.now();
         let mut resumed = Vec::new();
         for account in journal.accounts()? {
@@ -71,9 +84,12 @@ impl Resume {
 /// Clears one account's halt. Gives what it was, if there was one.
 fn resume(journal: &mut Journal, account: &str, now: Time, reason: &str) -> Result<Option<String>, Failure> {
     let Some(mut standing) = journal.standing::<TraderState>(account)? else { return Ok(None) };
-    let Some(halt) = standing.snapshot.halt().copied() else { return Ok(None) };
+    let what = match (standing.snapshot.halt(), standing.snapshot.paused_until()) {
+        (Some(halt), _) => format!("halted by {} at {}", halt.cause.name(), halt.at),
+        (None, Some(until)) if standing.watermark < until => format!("paused until {until}"),
+        (None, _) => return Ok(None),
+    };
     standing.snapshot.resume();
-    let what = format!("halted by {} at {}", halt.cause.name(), halt.at);
     journal.resume(account, &standing, now, &format!("resume after {what}"), reason)?;
     Ok(Some(what))
 }

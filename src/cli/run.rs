@@ -22,6 +22,7 @@ use crate::feed::binance::Reach;
 use crate::pipeline::StageKind;
 use crate::profile::{Mode, Profile, VenueKind};
 use crate::runner::run::{Job, Report as Done, RunError, Runner, complete_until};
+use crate::runner::trader::TraderState;
 use crate::runner::{notices, setup};
 use crate::stage::ingest::task::{Ingested, ingest};
 use crate::store::LakeError;
@@ -53,8 +54,8 @@ impl Run {
         }
         refuse_live(&place.profile)?;
         let stop = work::stop_on_signal()?;
-        let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
         let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
+        let mut journal = open_unlatched(&place, &stamp.standing())?;
         let mut job = Job { stamp, trader: place.trader.clone() };
         let runner = Runner::open(&mut journal, &place.runs, &job).map_err(run_failure)?;
         if place.plan.is_enabled(StageKind::Ingest) {
@@ -179,6 +180,24 @@ fn contract_broken(context: &Context, place: &Workplace, journal: &mut Journal, 
     report.next.push("tidegate data check".to_owned());
     report.warnings = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(journal, None))?;
     Ok(report.print(context, Exit::CheckFailed))
+}
+
+/// The journal, unless the latch is set. It is no obstacle to an account that is halted itself and has only positions left to close:
+/// on paper nobody but the next run can sell them, and its halt lets nothing else pass.
+fn open_unlatched(place: &Workplace, account: &str) -> Result<Journal, Failure> {
+    let latched = live::refuse_latched(place.profile.name(), &place.runs);
+    let journal = match (Journal::open(&place.runs), latched) {
+        (Ok(journal), Ok(())) => return Ok(journal),
+        (Ok(journal), Err(latched)) => {
+            let standing = journal.standing::<TraderState>(account)?.map(|standing| standing.snapshot);
+            if standing.is_none_or(|state| state.halt().is_none() || !state.is_closing()) {
+                return Err(latched);
+            }
+            journal
+        }
+        (Err(error), latched) => return Err(latched.err().unwrap_or_else(|| journal_failure(error))),
+    };
+    Ok(journal)
 }
 
 fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &str) -> Exit {

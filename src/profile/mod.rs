@@ -52,4 +52,4 @@ pub use documents::{Documents, Folder};
 pub use overlay::{Environment, Overrides};
 pub use path::KeyPath;
 pub use resolve::resolve;
-pub use resolved::{Alerts, Compression, Mode, Profile, Route, S3, Stages, Storage, VenueKind};
+pub use resolved::{Alerts, BinanceConfig, Compression, Mode, Profile, Route, S3, Stages, Storage, VenueKind};

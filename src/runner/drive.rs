@@ -19,7 +19,7 @@ use crate::store::latch::{self, Latch, LatchError, Latched};
 use crate::telemetry::record::Notice;
 use crate::venue::binance::Client;
 use crate::venue::router::{Alarm, Fact};
-use crate::venue::wire::{Answer, Failure, Push, Request};
+use crate::venue::wire::{Account, Answer, Failure, Push, Request};
 
 /// The latch is looked at so often, whatever else happens.
 const LOOK_EVERY: Span = Span::from_millis(200);
@@ -201,6 +201,16 @@ impl<'a> Driver<'a> {
         self.handle(Event::Stop { close }).await
     }
 
+    /// Takes the venue's balances for right: a person's word.
+    ///
+    /// # Errors
+    /// As [`Self::run_until`].
+    pub async fn accept(&mut self, account: Account) -> Result<(), DriveError> {
+        self.handle(Event::Accept(account)).await?;
+        let now = self.clock.now();
+        Ok(self.keep_all(&Step::default(), &[], now)?)
+    }
+
     /// Lets the account live until `done` says so, the deadline passes or somebody asks to stop. Gives whether `done` did.
     ///
     /// # Errors
@@ -221,7 +231,8 @@ impl<'a> Driver<'a> {
                 return Ok(false);
             }
             let wake = self.live.next_wake().min(deadline).min(now + LOOK_EVERY);
-            let event = self.next_event((wake - now).max(Span::from_micros(0))).await;
+            // What waits to be sent at once waits since before all time.
+            let event = self.next_event(wake.max(now) - now).await;
             self.handle(event).await?;
         }
     }

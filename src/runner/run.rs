@@ -284,33 +284,40 @@ impl<'a> Runner<'a> {
         conclude(self.journal, self.runs, stamp, &self.trader, &figures, state)
     }
 
-    /// Completes the records of runs that were cut off.
     fn recover(&mut self) -> Result<Vec<String>, RunError> {
-        let mut recovered = Vec::new();
-        for (run, manifest) in self.journal.cut_off()? {
-            let mut records = self.journal.records(Some(&run))?;
-            if records.is_empty() {
-                self.journal.forget(&run)?;
-                continue;
-            }
-            let stamp: Stamp = self.journal.parse("manifest of a run", &manifest)?;
-            let figures = Figures {
-                state: RunState::Interrupted.name().to_owned(),
-                from: None,
-                to: self.watermark.map(|t| t.to_string()),
-                bars: 0,
-                kills: self.trader.desk().kills(),
-                tally: self.trader.desk().tally().clone(),
-                summary: self.trader.curve().map(Summary::of),
-            };
-            let mut recording = Recording::new(stamp)?;
-            recording.take(&mut records)?;
-            recording.write(&self.runs.join(&run), &figures)?;
-            self.journal.end(&run, RunState::Interrupted)?;
-            recovered.push(run);
-        }
-        Ok(recovered)
+        complete(self.journal, self.runs, &self.trader, self.watermark)
     }
+}
+
+/// Completes the records of runs that were cut off. Gives which those were.
+///
+/// # Errors
+/// When the journal or a folder cannot be written.
+pub fn complete(journal: &mut Journal, runs: &Path, trader: &Trader, watermark: Option<Time>) -> Result<Vec<String>, RunError> {
+    let mut recovered = Vec::new();
+    for (run, manifest) in journal.cut_off()? {
+        let mut records = journal.records(Some(&run))?;
+        if records.is_empty() {
+            journal.forget(&run)?;
+            continue;
+        }
+        let stamp: Stamp = journal.parse("manifest of a run", &manifest)?;
+        let figures = Figures {
+            state: RunState::Interrupted.name().to_owned(),
+            from: None,
+            to: watermark.map(|t| t.to_string()),
+            bars: 0,
+            kills: trader.desk().kills(),
+            tally: trader.desk().tally().clone(),
+            summary: trader.curve().map(Summary::of),
+        };
+        let mut recording = Recording::new(stamp)?;
+        recording.take(&mut records)?;
+        recording.write(&runs.join(&run), &figures)?;
+        journal.end(&run, RunState::Interrupted)?;
+        recovered.push(run);
+    }
+    Ok(recovered)
 }
 
 const fn state_of(is_interrupted: bool, is_halted: bool) -> RunState {

@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Bar, Interval, Money, Symbol, SymbolIndex, Time};
+use crate::domain::{Bar, Interval, Money, Purpose, Symbol, SymbolIndex, Time};
 use crate::perf::Curve;
-use crate::risk::Halt;
+use crate::risk::{Halt, HaltCause};
 use crate::stage::model::features::Atr;
 use crate::stage::model::{BarField, Model, ModelConfig, Signal};
 use crate::stage::oms::{Advice, Desk, DeskConfig, DeskError, DeskState, Outbox};
@@ -88,9 +88,40 @@ impl TraderState {
         self.desk.latch(at);
     }
 
-    /// Clears halt and pause: a person's word.
+    /// Clears halt and pause: a person's word. A word to close everything is over with it.
     pub fn resume(&mut self) {
         self.desk.resume();
+        if let Some(live) = &mut self.live {
+            live.books.closing = None;
+        }
+    }
+
+    /// Is something held that is being closed?
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.desk.held().any(|held| held.exiting.is_some())
+    }
+
+    /// No new exposure before `until`: a person's word.
+    pub fn pause(&mut self, until: Time) {
+        self.desk.pause(until);
+    }
+
+    #[must_use]
+    pub fn symbols(&self) -> &[Symbol] {
+        &self.symbols
+    }
+
+    /// What is known of cash, positions and the halt.
+    #[must_use]
+    pub const fn desk(&self) -> &DeskState {
+        &self.desk
+    }
+
+    /// Does the account trade on a real venue?
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        self.live.is_some()
     }
 }
 
@@ -273,6 +304,21 @@ impl Trader {
         let close_time = self.mark(open_time, bars, out);
         bars.iter().for_each(|(symbol, bar)| self.warm(*symbol, bar));
         self.send(close_time, out)
+    }
+
+    /// A person's word to close everything, between two bars of the paper venue: halts, withdraws what would add exposure, and sends
+    /// orders for every position, which the next bar fills. `at` is the last close, by which they are named.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn close_all(&mut self, purpose: Purpose, at: Time, out: &mut Outbox) -> Result<(), DeskError> {
+        self.desk.latch(at, HaltCause::Operator, false, out);
+        self.send(at, out)?;
+        self.desk.flatten(purpose);
+        for symbol in 0..self.models.len() {
+            self.desk.exit_rest(SymbolIndex(u16::try_from(symbol).expect("symbols fit 16 bits")), at, out);
+        }
+        self.send(at, out)
     }
 
     #[inline]

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::journal::{Journal, JournalError, LogQuery, LogRow, Standing, Verified};
+use super::journal::{Holder, Journal, JournalError, LogQuery, LogRow, OrderEntry, Standing, Verified};
+use crate::domain::ClientOrderId;
 
 /// A journal to look at.
 #[derive(Debug)]
@@ -41,6 +42,46 @@ impl Glance {
     /// When the journal cannot be read.
     pub fn last_run(&self) -> Result<Option<String>, JournalError> {
         self.0.last_run()
+    }
+
+    /// Orders of an account that have not ended, by their ids.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn open_orders(&self, account: &str) -> Result<Vec<OrderEntry>, JournalError> {
+        self.0.open_orders(account)
+    }
+
+    /// The newest orders of an account, ended or not, the newest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn orders(&self, account: &str, limit: u32) -> Result<Vec<OrderEntry>, JournalError> {
+        self.0.orders(account, limit)
+    }
+
+    /// One order; `None` when there never was an intent of this id.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn order(&self, id: ClientOrderId) -> Result<Option<OrderEntry>, JournalError> {
+        self.0.order(id)
+    }
+
+    /// What the newest run said of itself when it began.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn last_manifest(&self) -> Result<Option<String>, JournalError> {
+        self.0.last_manifest()
+    }
+
+    /// Who claimed an account last: most likely whoever holds the journal now.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn holder(&self) -> Result<Option<Holder>, JournalError> {
+        self.0.holder()
     }
 
     /// The rows of the log that `query` asks for, the newest last.

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module a subject.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+mod account_verbs;
 mod alerts;
 mod archive;
 mod backtest;

@@ -1,5 +1,6 @@
 //! The connection to a venue: key, address, clock and rules.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use anyhow::anyhow;
 use super::super::Context;
 use super::super::exit::{Exit, Failure, OrExit};
 use super::words::failure_hint;
+use crate::clock::Clock;
 use crate::domain::Symbol;
 use crate::feed::binance::{Address, Service, is_loopback};
-use crate::profile::{Mode, Profile};
+use crate::profile::{BinanceConfig, Mode, Profile};
 use crate::runner::trader::TraderConfig;
 use crate::secret::Secrets;
 use crate::venue::binance::{Client, ClientConfig, Key, Symbols};
@@ -25,12 +27,7 @@ pub struct Connection {
 ///
 /// # Errors
 /// When the key is not named or cannot be had, the address is not on the list, or the venue does not answer.
-pub async fn connect(
-    context: &Context,
-    profile: &Profile,
-    symbols: &[Symbol],
-    local: &std::path::Path,
-) -> Result<Connection, Failure> {
+pub async fn connect(context: &Context, profile: &Profile, symbols: &[Symbol], local: &Path) -> Result<Connection, Failure> {
     let Some(config) = profile.binance() else {
         let error = anyhow!("profile {} names no key for its venue", profile.name());
         return Err(Failure::new(Exit::Configuration, error)
@@ -38,6 +35,25 @@ pub async fn connect(
     };
     let service = if profile.mode() == Mode::Live { Service::Orders } else { Service::Practice };
     let address = Address::new(service, &config.base_url).or_exit(Exit::Configuration)?;
+    let patience = config.order_timeout.to_std();
+    let client = open(context, context.clock.clone(), config, &address, symbols, local, patience)?;
+    client.maintain().await.map_err(|failure| failure_hint(&address, failure))?;
+    Ok(Connection { client, address })
+}
+
+/// A client for the venue of `config`; nothing is asked yet.
+///
+/// # Errors
+/// When the key cannot be had, or nobody can tell whether the venue may be asked.
+pub fn open(
+    context: &Context,
+    clock: Arc<dyn Clock>,
+    config: &BinanceConfig,
+    address: &Address,
+    symbols: &[Symbol],
+    local: &Path,
+    order_timeout: Duration,
+) -> Result<Arc<Client>, Failure> {
     let secrets = Secrets::of_this_process(&context.root);
     let resolve = |key: &str, reference| {
         let resolved = secrets.resolve(reference).map_err(|error| anyhow::Error::new(error).context(format!("cannot use {key}")));
@@ -46,11 +62,8 @@ pub async fn connect(
     let api_key = resolve("venue.binance.api_key", &config.api_key)?;
     let secret = resolve("venue.binance.api_secret", &config.api_secret)?;
     let key = Arc::new(Key::new(&api_key, &secret).or_exit(Exit::Configuration)?);
-    let order_timeout = Duration::from_micros(config.order_timeout.micros().unsigned_abs());
     let config = ClientConfig { address: address.clone(), order_timeout, lake: local.to_owned() };
-    let client = Arc::new(Client::open(&config, key, Symbols::new(symbols)?, context.clock.clone())?);
-    client.maintain().await.map_err(|failure| failure_hint(&address, failure))?;
-    Ok(Connection { client, address })
+    Ok(Arc::new(Client::open(&config, key, Symbols::new(symbols)?, clock)?))
 }
 
 /// What kind of venue the profile's orders go to: the account's second name, in every record and report. Practice on one venue is

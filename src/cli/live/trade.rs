@@ -1,6 +1,7 @@
 //! One run on a real venue: compare, catch up, trade the bar that has just closed, wait for its orders, compare.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -62,17 +63,21 @@ pub fn admit(context: &Context, place: &Workplace) -> Result<(), Failure> {
             .hint("practise: mode = \"paper\", [stages.oms] venue = \"binance\", and a testnet or loopback address in [venue.binance]")
             .hint(format!("or add --paper: `tidegate run -p {} --paper`", place.profile.name())));
     }
-    match Latch::read(&place.runs) {
-        Ok(None) => Ok(()),
-        set => {
-            let why = set.ok().flatten().map_or_else(
-                || "its reason cannot be read".to_owned(),
-                |latched| format!("{} by {} at {}: {}", latched.cause, latched.by, latched.at, latched.reason),
-            );
-            let error = anyhow!("profile {} is halted ({why})", place.profile.name());
-            Err(Failure::new(Exit::Refused, error).hint(format!("tidegate resume -p {} --reason \"...\"", place.profile.name())))
-        }
-    }
+    refuse_latched(place.profile.name(), &place.runs)
+}
+
+/// Refuses while the latch is set: nothing adds exposure then.
+///
+/// # Errors
+/// [`Exit::Refused`] with who set it and the way out.
+pub fn refuse_latched(profile: &str, runs: &Path) -> Result<(), Failure> {
+    let why = match Latch::read(runs) {
+        Ok(None) => return Ok(()),
+        Ok(Some(latched)) => format!("{} by {} at {}: {}", latched.cause, latched.by, latched.at, latched.reason),
+        Err(_) => "its reason cannot be read".to_owned(),
+    };
+    let error = anyhow!("profile {profile} is halted ({why})");
+    Err(Failure::new(Exit::Refused, error).hint(format!("tidegate resume -p {profile} --reason \"...\"")))
 }
 
 /// How the live machine is set up for a workplace.
@@ -211,7 +216,7 @@ fn split(columns: &[Columns], watermark: Option<Time>, task: &Task<'_>, now: Tim
     (all, current)
 }
 
-fn report(task: &Task<'_>, done: &Done, alarms: &[Alarm], told: Vec<String>, folder: &std::path::Path) -> Exit {
+fn report(task: &Task<'_>, done: &Done, alarms: &[Alarm], told: Vec<String>, folder: &Path) -> Exit {
     let (context, place) = (task.context, task.place);
     let desk = done.live.trader().desk();
     let open: Vec<String> = done.live.router().state().open().map(|order| format!("{} {}", order.id(), order.state)).collect();

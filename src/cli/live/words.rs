@@ -29,3 +29,14 @@ pub fn drive_failure(error: DriveError) -> Failure {
         error @ DriveError::Account(_) => Failure::new(Exit::Failed, error).hint("nothing was traded"),
     }
 }
+
+/// Where a person sees and withdraws orders by hand.
+#[must_use]
+pub fn page_of(address: &Address) -> &str {
+    match address.as_str() {
+        "https://testnet.binance.vision" => "https://testnet.binance.vision",
+        "https://demo-api.binance.com" => "https://demo.binance.com/en/my/orders/exchange/openorder",
+        other if address.is_loopback() => other,
+        _ => "https://www.binance.com/en/my/orders/exchange/openorder",
+    }
+}

@@ -1,7 +1,7 @@
 //! The machine's comparisons with the venue: what is asked, and what follows from the answers.
 
 use super::machine::{AskId, Live, Step};
-use super::reconcile::{self, Comparison, Question};
+use super::reconcile::{self, Comparison, Difference, Question};
 use crate::domain::{OrderState, Qty, Span, SymbolIndex, Time};
 use crate::risk::HaltCause;
 use crate::stage::oms::Outbox;
@@ -103,9 +103,7 @@ impl Live {
 
     /// LIVE-3: balances are compared, never taken over.
     fn on_account(&mut self, account: &Account, now: Time, step: &mut Step, out: &mut Outbox) {
-        let positions = self.trader.desk().positions();
-        let expected = reconcile::expected(&self.books.baseline, &self.symbols, positions, self.trader.desk().cash());
-        let found = reconcile::differences(&expected, account, self.books.fills);
+        let found = self.differences(account);
         let lacks_trades = self.router().state().open().any(|order| order.told > order.filled);
         let is_in_doubt = |order: &Routed| matches!(order.state, OrderState::Sending | OrderState::Unknown);
         let has_doubtful = self.router().state().open().any(is_in_doubt);
@@ -130,6 +128,12 @@ impl Live {
         }
     }
 
+    /// Where the venue's balances differ from what they should be.
+    #[must_use]
+    pub fn differences(&self, account: &Account) -> Vec<Difference> {
+        reconcile::differences(&self.expected(), account, self.books.fills)
+    }
+
     fn judge_absent(&mut self, fits: bool, now: Time) {
         for id in std::mem::take(&mut self.maybe_absent) {
             self.router_mut().on_compared(id, fits, now);
@@ -138,9 +142,7 @@ impl Live {
 
     /// A person has looked: what the venue has beyond what is ours lay there before.
     pub(super) fn accept(&mut self, account: &Account, now: Time) {
-        let positions = self.trader.desk().positions();
-        let expected = reconcile::expected(&self.books.baseline, &self.symbols, positions, self.trader.desk().cash());
-        for difference in reconcile::differences(&expected, account, self.books.fills) {
+        for difference in self.differences(account) {
             let before = self.books.baseline.entry(difference.asset).or_insert(Qty::ZERO);
             *before = *before + difference.venue - difference.ours;
         }

@@ -1,5 +1,7 @@
 //! The machine: one event, one step.
 
+use std::collections::BTreeMap;
+
 use super::clocks::{self, Clocks, Offset, Reading};
 use super::closing::{Closed, Closing};
 use super::compare::COMPARE_AGAIN_AFTER;
@@ -204,6 +206,25 @@ impl Live {
             && self.comparison.is_none()
             && self.is_reconciled()
             && self.next_comparison > self.compared_at.unwrap_or(Time::MIN) + reconcile::EVERY - Span::from_micros(1)
+    }
+
+    /// Is a word to close everything being carried out?
+    #[must_use]
+    pub const fn is_closing(&self) -> bool {
+        self.books.closing.is_some()
+    }
+
+    /// Has a comparison come to an end, so that the next is not due soon?
+    #[must_use]
+    pub fn has_compared(&self, now: Time) -> bool {
+        self.comparison.is_none() && self.next_comparison > now + COMPARE_AGAIN_AFTER
+    }
+
+    /// What the venue's balances should be, by currency.
+    #[must_use]
+    pub fn expected(&self) -> BTreeMap<String, Qty> {
+        let desk = self.trader.desk();
+        reconcile::expected(&self.books.baseline, &self.symbols, desk.positions(), desk.cash())
     }
 
     /// When a [`Event::Tick`] has something to do.

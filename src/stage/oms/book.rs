@@ -49,6 +49,32 @@ impl Entry {
     }
 }
 
+/// What is held of one symbol, for whoever only looks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Held {
+    pub position: Qty,
+    /// At the last close.
+    pub value: Money,
+    pub close: Option<f64>,
+    /// Open time of the last bar.
+    pub seen_at: Option<Time>,
+    /// What was paid on average.
+    pub entry: Option<f64>,
+    /// Why it is being closed, while it is.
+    pub exiting: Option<Purpose>,
+    /// Too small to sell.
+    pub is_dust: bool,
+}
+
+impl Holding {
+    pub fn held(&self) -> Held {
+        let Self { position, value, close, last_open_time, entry, exiting, dust, .. } = self;
+        let entry = entry.map(|entry| entry.price());
+        let (position, value, close, seen_at) = (*position, *value, *close, *last_open_time);
+        Held { position, value, close, seen_at, entry, exiting: *exiting, is_dust: *dust }
+    }
+}
+
 /// An order that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct OpenOrder {

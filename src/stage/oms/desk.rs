@@ -11,7 +11,7 @@ use crate::domain::{
 };
 use crate::risk::{Approved, Gate, Guard, Halt, HaltCause, Refusals, TradingState, View};
 
-use super::book::{Book, Holding, OpenOrder, Tally};
+use super::book::{Book, Held, Holding, OpenOrder, Tally};
 use super::config::{OmsConfig, OrderStyle, SizedIn};
 use crate::telemetry::record::{Decision, EquityRow, FEATURES_MAX, Notice, OrderRow, RecordMode, Records, RefusalRow};
 
@@ -77,6 +77,26 @@ impl DeskState {
     /// Clears halt and pause: a person's word.
     pub fn resume(&mut self) {
         self.guard.resume();
+    }
+
+    /// No new exposure before `until`: a person's word.
+    pub fn pause(&mut self, until: Time) {
+        self.guard.pause(until);
+    }
+
+    /// What is held, in the order of the symbols.
+    pub fn held(&self) -> impl Iterator<Item = Held> {
+        self.book.holdings.iter().map(Holding::held)
+    }
+
+    #[must_use]
+    pub fn equity(&self) -> Money {
+        self.book.equity()
+    }
+
+    #[must_use]
+    pub const fn cash(&self) -> Money {
+        self.book.cash
     }
 
     /// Forgets the symbols of a flat account; it goes on with `symbols` others.
@@ -250,8 +270,10 @@ impl Desk {
     pub fn exit_rest(&mut self, symbol: SymbolIndex, now: Time, out: &mut Outbox) {
         let has_open = self.state.book.open.iter().any(|order| order.intent.symbol == symbol);
         if let Some(purpose) = self.state.book.holding(symbol).exiting.filter(|_| !has_open) {
+            // An id is written with milliseconds: one of a finer time would not be known again when the venue names it.
+            let at = Time::from_millis(now.millis());
             // Not 0: these go on with an exit that was decided, and are no second one.
-            self.exit(symbol, now, purpose, 1, out);
+            self.exit(symbol, at, purpose, 1, out);
         }
     }
 

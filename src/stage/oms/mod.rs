@@ -14,5 +14,5 @@ mod book;
 pub mod config;
 pub mod desk;
 
-pub use book::Tally;
+pub use book::{Held, Tally};
 pub use desk::{Advice, Desk, DeskConfig, DeskError, DeskState, Outbox};

@@ -127,6 +127,18 @@ impl Journal {
         Ok(lease)
     }
 
+    /// Who claimed an account last.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn holder(&self) -> Result<Option<Holder>, JournalError> {
+        let sql = "SELECT host, pid, started_at FROM lease ORDER BY renewed_at DESC LIMIT 1";
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Holder { host: row.get(0)?, pid: row.get(1)?, started_at: Time::from_micros(row.get(2)?) })
+        };
+        self.db.query_row(sql, [], read).optional().map_err(self.sqlite())
+    }
+
     /// Prolongs a lease.
     ///
     /// # Errors

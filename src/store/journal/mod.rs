@@ -42,6 +42,8 @@ pub use verify::verify_file;
 
 /// The journal's file in the folder of a profile.
 pub const FILE: &str = "state.db";
+/// Held by the one program that works on it.
+const LOCK: &str = "lock";
 /// One that only looks waits no longer than this for one that writes.
 const LOOK_MAX: Duration = Duration::from_millis(500);
 /// One that writes waits no longer than this for a program that is none of ours: an order is late by then.
@@ -292,7 +294,7 @@ fn lock(folder: &Path) -> Result<Lock, JournalError> {
     let unusable = |source| JournalError::Folder { path: folder.to_owned(), source };
     make(folder).map_err(unusable)?;
     judge(folder)?;
-    Lock::take(&folder.join("lock")).map_err(|error| match error {
+    Lock::take(&folder.join(LOCK)).map_err(|error| match error {
         TryLockError::WouldBlock => JournalError::Locked(folder.to_owned()),
         TryLockError::Error(source) => unusable(source),
     })
@@ -348,4 +350,10 @@ fn look_at(path: &Path) -> Result<(Connection, i64), JournalError> {
         Ok((db, found))
     };
     open().map_err(|source| JournalError::of(path.to_owned(), source))
+}
+
+/// Does a program hold the journal in `folder` now? One that cannot be looked at counts as held.
+#[must_use]
+pub fn is_held(folder: &Path) -> bool {
+    folder.join(LOCK).exists() && Lock::take(&folder.join(LOCK)).is_err()
 }

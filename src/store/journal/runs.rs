@@ -109,6 +109,15 @@ impl Journal {
         self.db.query_row(sql, [], |row| row.get(0)).optional().map_err(self.sqlite())
     }
 
+    /// What the newest run said of itself when it began.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn last_manifest(&self) -> Result<Option<String>, JournalError> {
+        let sql = "SELECT manifest FROM run ORDER BY rowid DESC LIMIT 1";
+        self.db.query_row(sql, [], |row| row.get(0)).optional().map_err(self.sqlite())
+    }
+
     /// A small thing kept from an earlier run.
     ///
     /// # Errors

@@ -104,8 +104,8 @@ fn an_older_copy_is_refused_until_a_person_accepts_it() {
     assert!(err.contains("older than what was written last") && err.contains("--accept-older"), "{err}");
     project.expect(4, &["log", "verify", "-p", "busy"]);
     project.expect(0, &args);
-    let said = project.run(LATER);
-    assert!(said.contains("HALTED"), "{said}");
+    let (_, err) = project.expect(6, &["run", "-p", "busy", "--at", LATER]);
+    assert!(err.contains("busy is halted (recover"), "{err}");
 }
 
 #[test]

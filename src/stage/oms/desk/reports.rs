@@ -1,6 +1,6 @@
 //! What the venue says of orders, taken into the account.
 
-use super::{Desk, DeskError, Outbox};
+use super::{Desk, DeskError, DeskState, Outbox};
 use crate::domain::{Fill, OrderEvent, RejectReason, Size, Time, lifecycle::transition};
 use crate::stage::oms::book::OpenOrder;
 use crate::telemetry::record::{FillRow, Notice, OrderRow};
@@ -95,7 +95,15 @@ impl Desk {
     /// Rows of the orders that are still open, for a record that is closed now.
     #[must_use]
     pub fn open_orders(&self) -> Vec<OrderRow> {
-        self.state.book.open.iter().map(|order| order.row(None, None)).collect()
+        self.state.open_orders()
+    }
+}
+
+impl DeskState {
+    /// Rows of the orders that have not ended.
+    #[must_use]
+    pub fn open_orders(&self) -> Vec<OrderRow> {
+        self.book.open.iter().map(|order| order.row(None, None)).collect()
     }
 }
 
