@@ -57,9 +57,9 @@ impl Weather {
     pub const fn of(seed: u64) -> Self {
         match seed % 4 {
             0 => Self { strength: 1.0, crashes: 0.0 },
-            1 => Self { strength: 0.0, crashes: 0.01 },
-            2 => Self { strength: 1.0, crashes: 0.005 },
-            _ => Self { strength: 3.0, crashes: 0.01 },
+            1 => Self { strength: 0.0, crashes: 0.10 },
+            2 => Self { strength: 1.0, crashes: 0.05 },
+            _ => Self { strength: 3.0, crashes: 0.05 },
         }
     }
 }
@@ -311,15 +311,21 @@ impl World {
             self.listen();
         }
         let step = self.live.handle(event, self.now);
-        if self.chance.happens(self.weather.crashes) {
+        // Where an order is on its way a crash says most; a step without an effect is none.
+        let crashes = match (step.facts.is_empty(), step.asks.is_empty() && !step.is_to_be_kept()) {
+            (false, _) => self.weather.crashes,
+            (true, false) => self.weather.crashes * 0.01,
+            (true, true) => 0.0,
+        };
+        if self.chance.happens(crashes) {
             return self.crash();
         }
         self.commit(&step);
-        if self.chance.happens(self.weather.crashes) {
+        if self.chance.happens(crashes) {
             return self.crash();
         }
         let asks = step.asks.len() as u64;
-        let cut = self.chance.happens(self.weather.crashes).then(|| self.chance.below(asks + 1));
+        let cut = self.chance.happens(crashes).then(|| self.chance.below(asks + 1));
         for (at, (id, request)) in (0_u64..).zip(step.asks) {
             if cut == Some(at) {
                 return self.crash();
