@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use super::Context;
 use super::exit::{Exit, Failure};
 use super::live::{Found, Stopped, Target, Withdrawn, latch_first, mode_of, open_client, page_of, withdraw_all};
+use super::of_profile::OfProfile;
 use super::output::{BOLD, RED, Report};
 use super::select::Select;
 use crate::clock::{Clock, SystemClock};
@@ -39,7 +40,7 @@ Exit 0: latched, and the venue shows no open order. Exit 11: look at the venue."
 #[command(after_long_help = EXAMPLES)]
 pub struct Kill {
     #[command(flatten)]
-    select: Select,
+    profile: OfProfile,
     /// Why; kept in the latch.
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -75,7 +76,9 @@ impl Kill {
         // A kill happens now, whatever --at says.
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let since = clock.now();
-        let stopped = latch_first(context, &self.select, "kill", reason, since)?;
+        // No flag turns a venue into paper here.
+        let select = Select { profile: self.profile.profile.clone(), pipeline: None, set: Vec::new(), paper: false };
+        let stopped = latch_first(context, &select, "kill", reason, since)?;
         let latched_in = clock.now() - since;
         let done = withdraw(context, &stopped, &clock, since);
         let (report, exit) = told(context, &stopped, &done, since, latched_in);

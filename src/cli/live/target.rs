@@ -12,6 +12,7 @@ use crate::domain::{Span, Symbol};
 use crate::feed::binance::{Address, BinanceError, Service};
 use crate::profile::{BinanceConfig, Mode, VenueKind};
 use crate::runner::folder::{PIPELINE, PROFILE, Stamp, Written};
+use crate::runner::trader::TraderState;
 use crate::store::bucket::BucketAddress;
 use crate::store::glance::Glance;
 
@@ -61,10 +62,14 @@ impl Target {
         let Some(venue) = profile.binance() else {
             return Found::Unknown(format!("profile {} names no key for its venue", profile.name()));
         };
-        // What the last run traded may be open although the pipeline has other symbols now.
+        // What other pipelines trade may be open too, and what this one traded before it had other symbols.
         let before = kept(folder).map(|kept| kept.symbols).unwrap_or_default();
         let mut symbols = selected.plan.symbols().to_vec();
-        symbols.extend(before.into_iter().filter(|symbol| !selected.plan.symbols().contains(symbol)));
+        for symbol in before.into_iter().chain(of_accounts(folder)) {
+            if !symbols.contains(&symbol) {
+                symbols.push(symbol);
+            }
+        }
         let local = local(context, &profile.storage().root, &profile.storage().runs);
         Found::Venue(Box::new(Self { mode: profile.mode(), venue: venue.clone(), symbols, local, kept_in: None }))
     }
@@ -105,6 +110,15 @@ impl Target {
 
 fn local(context: &Context, root: &str, runs: &Path) -> PathBuf {
     if BucketAddress::is_meant(root) { context.root.join(runs).join(LOCAL) } else { context.root.join(root) }
+}
+
+/// The symbols of every account on a real venue that the journal knows.
+fn of_accounts(folder: &Path) -> Vec<Symbol> {
+    let Ok(Some(glance)) = Glance::at(folder) else { return Vec::new() };
+    let accounts = glance.accounts().unwrap_or_default().into_iter();
+    let standings = accounts.filter_map(|account| glance.standing::<TraderState>(&account).ok().flatten());
+    let live = standings.filter(|standing| standing.snapshot.is_live());
+    live.flat_map(|standing| standing.snapshot.symbols().to_vec()).collect()
 }
 
 /// What the newest run kept: the journal has it, and where that is broken the newest folder of a run.
