@@ -195,6 +195,8 @@ fn open_unlatched(place: &Workplace, account: &str) -> Result<Journal, Failure> 
             }
             journal
         }
+        // A folder that cannot be used has no latch that could be read, either.
+        (Err(error @ JournalError::Folder { .. }), _) => return Err(journal_failure(error)),
         (Err(error), latched) => return Err(latched.err().unwrap_or_else(|| journal_failure(error))),
     };
     Ok(journal)

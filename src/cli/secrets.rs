@@ -10,7 +10,7 @@ use crate::domain::SecretRef;
 use crate::profile::render::wrapped;
 use crate::profile::schema::Effect;
 use crate::profile::value::Value;
-use crate::profile::{KeyPath, Profile};
+use crate::profile::{KeyPath, Profile, VenueKind};
 use crate::secret::{SecretError, Secrets, State};
 
 /// Where the particulars of a line begin: below the name of the document.
@@ -25,6 +25,11 @@ struct Named {
     is_in_effect: bool,
     profiles: Vec<String>,
     result: Result<(), SecretError>,
+}
+
+/// Keys of a venue are nobody's business where orders go to paper.
+fn is_used(key: &KeyPath, profile: &Profile) -> bool {
+    !key.starts_with(&KeyPath::dotted("venue.binance")) || profile.venue() == VenueKind::Binance
 }
 
 /// A source by its name, and the byte at which something begins: cheaper than its line, when a thousand profiles share one.
@@ -59,7 +64,8 @@ impl NamedSecrets {
                 key: key.clone(),
                 reference: reference.clone(),
                 origin: place.map_or_else(|| "default".to_owned(), |place| place.to_string()),
-                is_in_effect: effective.schema().find(key).is_some_and(|row| row.key.effect == Effect::Now),
+                is_in_effect: is_used(key, profile)
+                    && effective.schema().find(key).is_some_and(|row| row.key.effect == Effect::Now),
                 profiles: Vec::new(),
                 result,
             });

@@ -2,7 +2,8 @@
 //!
 //! What is driven is what runs: [`Live`], the adapter's requests as bytes and its reading of bytes. What answers is the simulated
 //! exchange, which was written from the documents alone. What judges is its checker, which reads nothing but the exchange's record.
-//! `TIDEGATE_SIM_SEEDS=N` runs so many seeds, `TIDEGATE_SIM_FIRST=S` begins with another than 0; a failure names its seed.
+//! `TIDEGATE_SIM_SEEDS=N` runs so many seeds, `TIDEGATE_SIM_FIRST=S` begins with another than 0; a failure names its seed, and
+//! `TIDEGATE_SIM_RECORD=FILE` keeps the venue's record of the last one.
 
 mod world;
 
@@ -30,6 +31,9 @@ fn days_by_seed() {
                 let mut world = World::new(seed, Weather::of(seed));
                 // A panic names the seed it happened under.
                 world.run(DAY);
+                if let Some(path) = std::env::var_os("TIDEGATE_SIM_RECORD") {
+                    std::fs::write(path, world.record().join("\n")).unwrap();
+                }
                 world.check();
                 for (sum, figure) in sum.iter_mut().zip(world.figures()) {
                     *sum += figure;

@@ -35,6 +35,8 @@ use crate::venue::wire::Push;
 
 /// The account is compared with the venue's within this, or nothing is traded.
 const COMPARE_WITHIN: Span = Span::from_secs(30);
+/// The venue's events are waited for so long.
+const LISTEN_WITHIN: Span = Span::from_secs(5);
 /// Orders that do not rest have ended within this; one that has not is named.
 const SETTLE_WITHIN: Span = Span::from_secs(90);
 /// How long after its time stamp the venue takes a request.
@@ -188,6 +190,8 @@ struct Done {
 
 async fn drive(task: &Task<'_>, driver: &mut Driver<'_>, columns: &[Columns]) -> Result<bool, DriveError> {
     let clock = &task.context.clock;
+    // An order whose events nobody hears has to be asked about: worth a moment of waiting, and no more.
+    driver.run_until(clock.now() + LISTEN_WITHIN, task.stop, |live| live.is_listening() && live.is_reconciled()).await?;
     driver.run_until(clock.now() + COMPARE_WITHIN, task.stop, Live::is_reconciled).await?;
     let (old, current) = split(columns, driver.watermark(), task, clock.now());
     if !old.is_empty() {

@@ -105,7 +105,9 @@ impl Live {
     fn on_account(&mut self, account: &Account, now: Time, step: &mut Step, out: &mut Outbox) {
         let found = self.differences(account);
         let lacks_trades = self.router().state().open().any(|order| order.told > order.filled);
-        let is_in_doubt = |order: &Routed| matches!(order.state, OrderState::Sending | OrderState::Unknown);
+        // Also one that was accepted and is missing from the list: its end, or a trade, may be hidden yet.
+        let is_in_doubt =
+            |order: &Routed| order.doubt.is_some() || matches!(order.state, OrderState::Sending | OrderState::Unknown);
         let has_doubtful = self.router().state().open().any(is_in_doubt);
         let comparison = self.comparison.as_mut().expect("a comparison asked for the account");
         if found.is_empty() && !comparison.is_stirred && !lacks_trades {
@@ -118,7 +120,8 @@ impl Live {
         if comparison.try_again(now) {
             return;
         }
-        (self.comparison, self.next_comparison) = (None, now + reconcile::EVERY);
+        let again = if has_doubtful { COMPARE_AGAIN_AFTER } else { reconcile::EVERY };
+        (self.comparison, self.next_comparison) = (None, now + again);
         self.trader.desk_mut().set_reconciled(false);
         self.judge_absent(false, now);
         // An order whose fate is not known explains it, and is asked about anyway.

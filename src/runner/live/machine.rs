@@ -101,6 +101,8 @@ pub struct Live {
     /// Orders that are absent if the balances say so.
     pub(super) maybe_absent: Vec<ClientOrderId>,
     clocks: Clocks,
+    /// The venue tells what becomes of orders, unasked.
+    is_listening: bool,
 }
 
 impl Live {
@@ -159,6 +161,7 @@ impl Live {
             compared_at: None,
             maybe_absent: Vec::new(),
             clocks: Clocks::default(),
+            is_listening: false,
         }
     }
 
@@ -196,6 +199,12 @@ impl Live {
     #[must_use]
     pub const fn is_reconciled(&self) -> bool {
         self.trader.desk().is_reconciled()
+    }
+
+    /// Does the venue tell what becomes of orders? Without, they are asked about.
+    #[must_use]
+    pub const fn is_listening(&self) -> bool {
+        self.is_listening
     }
 
     /// Nothing is open or in doubt, and nothing is being compared or closed.
@@ -293,7 +302,11 @@ impl Live {
     fn on_push(&mut self, push: &Push, now: Time) {
         match push {
             // Events were lost: nothing is known until it was compared. D1.
-            Push::Up | Push::Down { .. } | Push::Moved { .. } => self.doubt_account(now),
+            Push::Up | Push::Down { .. } => {
+                self.is_listening = matches!(push, Push::Up);
+                self.doubt_account(now);
+            }
+            Push::Moved { .. } => self.doubt_account(now),
             Push::Order { .. } => self.router_mut().on_push(push, now),
             Push::Balances { .. } => {}
         }
@@ -391,6 +404,7 @@ impl Live {
             self.books.closing = Some(closing);
             return Ok(None);
         }
+        self.trader.desk_mut().end_exits_in_dust();
         self.books.closing = None;
         let residue = self.trader.desk().positions().filter(|(_, position)| !position.is_zero()).collect();
         Ok(Some(Closed { residue, is_flat: !is_exiting }))

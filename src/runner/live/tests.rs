@@ -462,6 +462,8 @@ fn closing_everything_is_sliced_and_goes_on_with_the_rest() {
         let rest = world.live.trader().desk().position(BTC).to_f64() * world.toy.price;
         assert_eq!(closed.is_flat, rest < 5.0, "{closed:?}, worth {rest}");
         assert!(closed.is_flat || part < 1.0);
+        let kept = serde_json::to_string(&world.live.snapshot()).unwrap();
+        assert_eq!(closed.is_flat, kept.contains("\"exiting\":null"), "dust is no exit that goes on: {kept}");
         let sells = world.toy.orders.values().filter(|(order, _)| order.side == Side::Sell);
         assert!(sells.clone().count() > 0 && sells.clone().all(|(order, _)| order.ordered.to_f64() * world.toy.price < 61.0));
         let before = world.intents.len();

@@ -277,6 +277,17 @@ impl Desk {
         }
     }
 
+    /// Ends exits of which only dust is left: it counts as flat from here on.
+    pub fn end_exits_in_dust(&mut self) {
+        for at in 0..self.state.book.holdings.len() {
+            let symbol = SymbolIndex(u16::try_from(at).expect("a pipeline has fewer symbols than fit 16 bits"));
+            if self.is_negligible(symbol) {
+                let holding = self.state.book.holding_mut(symbol);
+                (holding.dust, holding.exiting) = (!holding.position.is_zero(), None);
+            }
+        }
+    }
+
     /// Is nothing held of the symbol that the venue would let us sell?
     #[must_use]
     pub fn is_negligible(&self, symbol: SymbolIndex) -> bool {

@@ -325,9 +325,8 @@ impl Router {
         let order = self.order_mut(id);
         let (symbol, venue_id) = (order.intent.symbol, order.venue_id);
         let lacks_fills = order.told > order.filled && !order.state.is_terminal();
-        let is_unknown = order.state == OrderState::Unknown;
         let Some(doubt) = &mut order.doubt else { return };
-        if is_unknown && !doubt.is_paged && doubt.is_old(now) {
+        if !doubt.is_paged && doubt.is_old(now) {
             doubt.is_paged = true;
             let since = doubt.since;
             self.out.alarms.push(Alarm::Unresolved { id, since });

@@ -163,7 +163,7 @@ fn config(instrument: &Instrument) -> LiveConfig {
     LiveConfig { trader: TraderConfig { desk, model, paper }, router, max_lateness: Span::from_secs(60) }
 }
 
-fn exchange(seed: u64, strength: f64) -> Exchange {
+fn exchange(seed: u64) -> Exchange {
     let symbol: Symbol = "BTC/USDT".parse().unwrap();
     let listed =
         Listed { symbol, interval: "15m".parse().unwrap(), filters: Filters::default(), depth: Depth::of_a_large_symbol() };
@@ -177,13 +177,15 @@ fn exchange(seed: u64, strength: f64) -> Exchange {
         balances: vec![("USDT".to_owned(), "1000".parse().unwrap()), ("BTC".to_owned(), Qty::ZERO)],
         fees: Fees::default(),
     };
-    let script = if strength > 0.0 { Script::weather(seed, strength) } else { Script::new(seed) };
-    Exchange::new(Setup { listed: vec![listed], holders: vec![holder], limits: Default::default(), script }, start())
+    Exchange::new(
+        Setup { listed: vec![listed], holders: vec![holder], limits: Default::default(), script: Script::new(seed) },
+        start(),
+    )
 }
 
 impl World {
     pub fn new(seed: u64, weather: Weather) -> Self {
-        let mut exchange = exchange(seed, weather.strength);
+        let mut exchange = exchange(seed);
         let price = 40_000.0;
         let bar = Bar { open_time: start() - QUARTER, open: price, high: price, low: price, close: price, volume: 100.0 };
         exchange.advance("BTCUSDT", &bar, start());
@@ -194,6 +196,9 @@ impl World {
         let info =
             exchange.handle(&HttpRequest::new(tidegate::venue::sim::Method::Get, "/api/v3/exchangeInfo?symbol=BTCUSDT"), start());
         let rules = binance::Rules::read(info.body.as_bytes()).unwrap();
+        if weather.strength > 0.0 {
+            *exchange.script_mut() = Script::weather(seed, weather.strength);
+        }
         let instrument = rules.instrument(&symbol).unwrap();
         let mut budgets = Budgets::default();
         budgets.adopt(rules.limits());
