@@ -33,6 +33,9 @@ use crate::telemetry::record::Notice;
 ///
 /// Moves the profile's watermark. Running again with nothing new changes nothing; a run that was cut off goes on where its last
 /// commit stands.
+///
+/// Where the profile names a venue, its orders go there: the account is compared with the venue's before and after, and only a bar
+/// that has just closed is traded. Real money is refused in this version.
 #[derive(Debug, Args)]
 pub struct Run {
     /// The pipeline: the name of a file in pipelines/, without .toml [default: the one the profile names].
