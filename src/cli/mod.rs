@@ -44,6 +44,7 @@ mod state;
 pub mod summary;
 pub mod table;
 mod test;
+mod turn;
 mod venue_sim;
 mod work;
 

@@ -16,16 +16,15 @@ use super::output::Report;
 use super::select::Select;
 use super::summary::Told;
 use super::table::{grouped, short_time};
-use super::work::{self, Workplace, ingest_failure, lake_failure};
-use crate::domain::{Columns, Span, Time};
-use crate::feed::binance::Reach;
+use super::turn::{self, Turn};
+use super::work::{self, Workplace};
+use crate::domain::{Span, Time};
 use crate::pipeline::StageKind;
 use crate::profile::{Mode, Profile, VenueKind};
-use crate::runner::run::{Job, Report as Done, RunError, Runner, complete_until};
+use crate::runner::run::Report as Done;
 use crate::runner::trader::TraderState;
 use crate::runner::{notices, setup};
-use crate::stage::ingest::task::{Ingested, ingest};
-use crate::store::LakeError;
+use crate::stage::ingest::task::Ingested;
 use crate::store::journal::{Journal, JournalError};
 use crate::telemetry::record::Notice;
 
@@ -57,35 +56,30 @@ impl Run {
         }
         refuse_live(&place.profile)?;
         let stop = work::stop_on_signal()?;
-        let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
-        let mut journal = open_unlatched(&place, &stamp.standing())?;
-        let mut job = Job { stamp, trader: place.trader.clone() };
-        let runner = Runner::open(&mut journal, &place.runs, &job).map_err(run_failure)?;
+        let account = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new()).standing();
+        let mut journal = open_unlatched(&place, &account)?;
+        let watermark = journal.watermark(&account)?.map(|(watermark, _)| watermark);
         if place.plan.is_enabled(StageKind::Ingest) {
-            let taken = take_in(context, &place, runner.watermark(), &stop)?;
+            let taken = take_in(context, &place, watermark, &stop)?;
             if !taken.is_kept() {
-                drop(runner);
                 return contract_broken(context, &place, &mut journal, &taken);
             }
         }
         if !(place.plan.is_enabled(StageKind::Model) && place.plan.is_enabled(StageKind::Oms)) {
-            return Ok(nothing(context, &place, runner.watermark(), "model or oms is not enabled: nothing was traded"));
+            return Ok(nothing(context, &place, watermark, "model or oms is not enabled: nothing was traded"));
         }
-        let columns = self.closed(context, &place, runner.needs_from())?;
-        let has_new =
-            |column: &Columns| column.open_time.last().is_some_and(|&t| runner.watermark().is_none_or(|w| t > w.micros()));
-        if !columns.iter().any(has_new) {
-            return Ok(nothing(context, &place, runner.watermark(), "nothing new"));
-        }
-        (job.stamp.fingerprints.data, job.stamp.reads) = place.reads(runner.needs_from(), None)?;
-        let bar = work::progress(context, "run", columns.iter().map(Columns::len).sum::<usize>() as u64);
-        let alerting = Alerting::start(context, &place, runner.journal())?;
+        let ready = match Turn::open(context, &place, &mut journal)? {
+            Turn::Nothing(watermark) => return Ok(nothing(context, &place, watermark, "nothing new")),
+            Turn::Ready(ready) => ready,
+        };
+        let bar = work::progress(context, "run", ready.bars());
+        let alerting = Alerting::start(context, &place, ready.journal())?;
         let tell = |notice: &Notice| {
             if let Some(alerting) = &alerting {
                 alerting.notice(notice);
             }
         };
-        let done = runner.run(&job, &columns, &stop, tell, |bars| bar.set_position(bars)).map_err(run_failure);
+        let done = ready.run(&stop, tell, |bars| bar.set_position(bars));
         bar.finish_and_clear();
         // Also after a failure: what was raised before it is on its way.
         let folder = done.as_ref().ok().map(|done| place.runs.join(&done.run));
@@ -115,25 +109,10 @@ impl Run {
         // Models that are new or changed must see the past.
         let is_warm = standing.is_some_and(|(_, fingerprint)| fingerprint == place.trader.fingerprint());
         let from = watermark.filter(|_| is_warm).map(|time| time.saturating_add(Span::from_micros(1)));
-        let columns = self.closed(context, place, from)?;
+        let columns = turn::closed(context.clock.as_ref(), place, from)?;
         let alerting = Alerting::start(context, place, &journal)?;
         let task = live::Task { context, place, stop: &stop };
         live::trade(&task, &mut journal, &columns, alerting)
-    }
-
-    /// Bars that have closed by now, up to where every symbol has them.
-    fn closed(&self, context: &Context, place: &Workplace, from: Option<Time>) -> Result<Vec<Columns>, Failure> {
-        let moment = Span::from_micros(1);
-        // A bar that opens at `now - interval` closes now.
-        let last_closed = context.clock.now() - place.plan.interval().span();
-        let last = |series| match place.lake.last_open_time(series) {
-            Err(LakeError::NoSeries { .. }) => Ok(None),
-            other => other.map(|last| last.map(|time| time.min(last_closed))).map_err(lake_failure),
-        };
-        let lasts: Vec<Option<Time>> = place.series.iter().map(last).collect::<Result<_, _>>()?;
-        let patience = place.profile.rules().max_bar_age.span(place.plan.interval());
-        let until = complete_until(&lasts, patience).map_or(last_closed, |time| time.min(last_closed));
-        place.read(from, Some(until + moment))
     }
 }
 
@@ -151,10 +130,8 @@ fn take_in(context: &Context, place: &Workplace, watermark: Option<Time>, stop: 
         bar.set_length(done);
         bar.set_position(done);
     };
-    let reach = Reach::new(context.clock.clone(), stop.clone());
-    let taken = ingest(place.plan.ingest(), &place.lake, &context.root, &reach, watermark, &mut seen).map_err(ingest_failure);
+    let taken = turn::take_in(context, place, watermark, stop, &mut seen);
     bar.finish_and_clear();
-    tracing::debug!("bars taken in");
     taken
 }
 
@@ -278,14 +255,4 @@ pub fn journal_failure(error: JournalError) -> Failure {
     let hint = error.hint();
     let exit = if matches!(error, JournalError::Locked(_) | JournalError::Held { .. }) { Exit::Locked } else { Exit::Failed };
     hint.into_iter().fold(Failure::new(exit, error), Failure::hint)
-}
-
-fn run_failure(error: RunError) -> Failure {
-    match error {
-        RunError::Journal(error) => journal_failure(error),
-        RunError::Restore(error) => Failure::new(Exit::Refused, error).hint(
-            "put the symbols back and let the positions close, or start a new account: move the profile's folder in runs/ away",
-        ),
-        other => Failure::from(other),
-    }
 }

@@ -10,7 +10,9 @@
 //!
 //! Not here: decisions (`stage`, `risk`), how things are kept (`store`), what is printed (`cli`).
 
+pub mod agenda;
 pub mod case;
+pub mod control;
 pub mod drive;
 pub mod folder;
 pub mod live;
