@@ -40,7 +40,9 @@ mod schedule;
 mod schema;
 mod secrets;
 pub mod select;
+mod start;
 mod state;
+mod status;
 pub mod summary;
 pub mod table;
 mod test;
@@ -103,6 +105,8 @@ pub enum ColorWhen {
 enum Verb {
     Init(init::Init),
     Run(run::Run),
+    Start(start::Start),
+    Status(status::Status),
     Replay(replay::Replay),
     Kill(kill::Kill),
     CloseAll(close_all::CloseAll),
@@ -131,6 +135,7 @@ enum Verb {
 }
 
 /// What every verb is given.
+#[derive(Clone)]
 pub struct Context {
     pub root: PathBuf,
     pub json: bool,
@@ -165,15 +170,7 @@ impl Context {
 impl Context {
     /// The same by the machine's clock, whatever --at says.
     fn in_real_time(&self) -> Self {
-        let Self { root, json, quiet, no_input, .. } = self;
-        Self {
-            root: root.clone(),
-            json: *json,
-            quiet: *quiet,
-            no_input: *no_input,
-            clock: Arc::new(SystemClock),
-            is_clock_set: false,
-        }
+        Self { clock: Arc::new(SystemClock), is_clock_set: false, ..self.clone() }
     }
 }
 
@@ -210,6 +207,8 @@ pub fn main() -> ExitCode {
     let end: Result<Exit, Failure> = match cli.verb {
         Verb::Init(verb) => verb.run(&context),
         Verb::Run(verb) => verb.run(&context),
+        Verb::Start(verb) => verb.run(&context),
+        Verb::Status(verb) => verb.run(&context),
         Verb::Replay(verb) => verb.run(&context),
         Verb::Kill(verb) => verb.run(&context),
         Verb::CloseAll(verb) => verb.run(&context),

@@ -49,7 +49,7 @@ impl Pause {
                 Failure::new(Exit::Failed, error).hint(format!("`tidegate kill -p {name} --reason TEXT` keeps it from running"))
             );
         }
-        let mut journal = wait_for_journal(&place)?;
+        let mut journal = wait_for_journal(&place, "pause")?;
         let now = context.clock.now();
         let until: Option<Time> = self.span.map(|span| now.saturating_add(span));
         let (mut text, mut paused) = (String::new(), Vec::new());

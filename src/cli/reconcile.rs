@@ -86,7 +86,7 @@ impl Reconcile {
             let error = anyhow!("{} has not traded yet: there is nothing to compare", account_of(&place));
             return Err(Failure::new(Exit::Failed, error).hint(format!("tidegate run -p {name}")));
         }
-        let mut journal = wait_for_journal(&place)?;
+        let mut journal = wait_for_journal(&place, "reconcile")?;
         if self.accept {
             let body = json!({ "account": account_of(&place), "reason": reason });
             journal.write(&[Entry::Note { kind: "accept", body }], context.in_real_time().clock.now())?;

@@ -55,7 +55,7 @@ impl Resolve {
             let routed: Routed = serde_json::from_value(entry.body)?;
             return Ok(told(&place, id, Some(&routed), Vec::new()).print(context, Exit::Done));
         }
-        let mut journal = wait_for_journal(&place)?;
+        let mut journal = wait_for_journal(&place, "resolve")?;
         let visited = visit(context, &place, &mut journal, "resolve", async |task, _, driver| {
             let deadline = task.context.clock.now() + RESOLVE_WITHIN;
             driver.run_until(deadline, task.stop, |live| !is_doubtful(live, id)).await.map_err(drive_failure)

@@ -8,13 +8,12 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::{Exit, Failure};
-use super::live::held;
+use super::live::borrow;
 use super::output::Report;
-use super::run::journal_failure;
 use super::select::Select;
 use crate::domain::Time;
 use crate::runner::trader::TraderState;
-use crate::store::journal::{Entry, Journal, JournalError};
+use crate::store::journal::{Entry, Journal};
 use crate::store::latch::{Latch, LatchError};
 
 const EXAMPLES: &str = "\
@@ -51,10 +50,7 @@ impl Resume {
         if !folder.join("state.db").exists() {
             return Err(Failure::new(Exit::Failed, anyhow!("profile {} has not run yet: nothing is halted", profile.name())));
         }
-        let mut journal = match Journal::open(&folder) {
-            Err(JournalError::Locked(_)) => return Err(held(profile.name(), &folder)),
-            other => other.map_err(journal_failure)?,
-        };
+        let mut journal = borrow(&folder, profile.name(), "resume")?;
         let now = context.clock.now();
         let mut resumed = Vec::new();
         for account in journal.accounts()? {

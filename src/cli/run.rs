@@ -116,7 +116,11 @@ impl Run {
     }
 }
 
-fn refuse_live(profile: &Profile) -> Result<(), Failure> {
+/// Refuses real money on a venue that this program does not have.
+///
+/// # Errors
+/// [`Exit::Refused`] with the way out.
+pub fn refuse_live(profile: &Profile) -> Result<(), Failure> {
     if profile.mode() == Mode::Paper {
         return Ok(());
     }

@@ -13,6 +13,7 @@ use crate::venue::paper::PaperConfig;
 use super::fingerprint::sha256;
 use super::merge::Effective;
 use super::overlay::Ignored;
+use super::path::KeyPath;
 
 /// A resolved profile. Every value has been checked against every bound of its chain.
 #[derive(Debug, Clone)]
@@ -238,6 +239,13 @@ impl Profile {
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| sha256(&self.effective.canonical()))
+    }
+
+    /// Where metrics are served.
+    #[must_use]
+    pub fn listen(&self) -> std::net::SocketAddr {
+        let text = self.effective.text_at(&KeyPath::dotted("metrics.listen")).expect("has a default");
+        text.parse().expect("an address: a rule of the profile looks")
     }
 
     /// `None` where the key or its secret is not named.

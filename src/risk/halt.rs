@@ -313,6 +313,16 @@ impl Guard {
     pub const fn day_high(&self) -> Money {
         self.day.high
     }
+
+    /// The loss of the last equity from the high-water marks of its day and its week, as fractions, for display.
+    #[must_use]
+    pub fn drawdowns(&self) -> (f64, f64) {
+        let loss = |mark: &Mark| {
+            let high = mark.high.to_f64();
+            if high > 0.0 { (1.0 - self.last_equity.to_f64() / high).clamp(0.0, 1.0) } else { 0.0 }
+        };
+        (loss(&self.day), loss(&self.week))
+    }
 }
 
 #[cfg(test)]

@@ -49,6 +49,16 @@ impl Skipped {
             Self::Misfire => "misfire",
         }
     }
+
+    /// The same for a person.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Paused => "the schedule is paused; `tidegate schedule resume` lets it go on",
+            Self::Overlap => "the run before was still going",
+            Self::Misfire => "nobody was there at the time, and misfire = \"skip\"",
+        }
+    }
 }
 
 /// What is to be done about a pipeline now.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::live::{AskId, Closed, Event, Live, LiveConfig, Step};
 use super::trader::{RestoreError, TraderState};
@@ -82,6 +82,12 @@ pub struct Driver<'a> {
     pushes: Option<mpsc::Receiver<Push>>,
     is_latched: bool,
     closed: Option<Closed>,
+    /// Rung by whoever wants the driving to look up at once.
+    bell: Arc<Notify>,
+    /// Did the venue answer the last question?
+    is_answered: bool,
+    /// Under which the snapshot is kept: the one before, until models that are new have seen the past.
+    fingerprint: String,
     tell: Box<dyn FnMut(Told<'_>) + 'a>,
 }
 
@@ -101,16 +107,16 @@ impl<'a> Driver<'a> {
         let now = clock.now();
         let lease = journal.claim(&job.account, &Holder::this_process(now), now)?;
         let standing = journal.standing::<TraderState>(&job.account)?;
-        let (live, watermark) = match standing {
+        let (live, watermark, fingerprint) = match standing {
             Some(standing) => {
                 let is_sending = |order: &&crate::store::journal::OrderEntry| order.state == OrderState::Sending.name();
                 let open = journal.open_orders(&job.account)?;
                 let sent: BTreeSet<ClientOrderId> = open.iter().filter(is_sending).map(|order| order.id).collect();
                 let cold = standing.fingerprint != job.fingerprint;
-                (Live::restore(job.live.clone(), standing.snapshot, &sent, cold, now)?, standing.watermark)
+                (Live::restore(job.live.clone(), standing.snapshot, &sent, cold, now)?, standing.watermark, standing.fingerprint)
             }
             None => match client.call(&Request::Account).await {
-                Ok(Answer::Account(account)) => (Live::begin(job.live.clone(), &account, now), NO_BAR),
+                Ok(Answer::Account(account)) => (Live::begin(job.live.clone(), &account, now), NO_BAR, job.fingerprint.clone()),
                 Ok(_) => return Err(DriveError::Account(Failure::Protocol("no account in the answer".to_owned()))),
                 Err(failure) => return Err(DriveError::Account(failure)),
             },
@@ -130,6 +136,9 @@ impl<'a> Driver<'a> {
             pushes,
             is_latched: false,
             closed: None,
+            bell: Arc::default(),
+            is_answered: true,
+            fingerprint,
             tell,
         };
         // What the account was when we came is the first thing to be kept.
@@ -148,6 +157,16 @@ impl<'a> Driver<'a> {
         if self.watermark.micros() == NO_BAR.micros() { None } else { Some(self.watermark) }
     }
 
+    /// The first open time whose bars are needed: all of them where models are new or changed, and must see the past.
+    #[must_use]
+    pub fn needs_from(&self) -> Option<Time> {
+        if self.is_cold() { None } else { self.watermark().map(|time| time.saturating_add(Span::from_micros(1))) }
+    }
+
+    fn is_cold(&self) -> bool {
+        self.fingerprint != self.job.fingerprint
+    }
+
     /// How a word to close everything ended, once it has.
     #[must_use]
     pub const fn closed(&self) -> Option<&Closed> {
@@ -159,13 +178,35 @@ impl<'a> Driver<'a> {
         self.journal
     }
 
+    /// For what is no part of the account's own state: notes, and runs that begin and end.
+    pub const fn journal_mut(&mut self) -> &mut Journal {
+        self.journal
+    }
+
+    /// Looks up when this rings.
+    pub fn wake_by(&mut self, bell: Arc<Notify>) {
+        self.bell = bell;
+    }
+
+    /// Records belong to this run from now on.
+    pub fn turn_over(&mut self, run: String) {
+        self.job.run = run;
+    }
+
+    /// Does the venue answer?
+    #[must_use]
+    pub const fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+
     /// Ends the driving. The lease runs out by itself, and a program on the same machine need not wait for it.
     #[must_use]
     pub fn finish(self) -> Live {
         self.live
     }
 
-    /// Takes bars that are past trading: models learn, the account is marked; one commit for all.
+    /// Takes bars that are past trading: models learn, the account is marked; one commit for all. Models that are new see those
+    /// up to the watermark too, and nothing else of them counts again.
     ///
     /// # Errors
     /// When the journal cannot be written.
@@ -173,6 +214,12 @@ impl<'a> Driver<'a> {
         let now = self.clock.now();
         let mut all = Step::default();
         for (open_time, bars) in moments {
+            if open_time <= self.watermark {
+                if self.is_cold() {
+                    bars.iter().for_each(|(symbol, bar)| self.live.trader_mut().warm(*symbol, bar));
+                }
+                continue;
+            }
             let step = self.live.handle(Event::Moment { open_time, bars }, now);
             all.records.append(step.records);
             all.facts.extend(step.facts);
@@ -180,6 +227,7 @@ impl<'a> Driver<'a> {
             all.asks.extend(step.asks);
             all.watermark = step.watermark.or(all.watermark);
         }
+        self.fingerprint.clone_from(&self.job.fingerprint);
         self.perform(all, now).await
     }
 
@@ -254,6 +302,7 @@ impl<'a> Driver<'a> {
                     Event::Push(Push::Down { why: "nobody listens to the venue any more".to_owned() })
                 }
             },
+            () = self.bell.notified() => Event::Tick,
             () = tokio::time::sleep(wait.to_std()) => Event::Tick,
         }
     }
@@ -287,6 +336,9 @@ impl<'a> Driver<'a> {
     async fn handle(&mut self, event: Event) -> Result<(), DriveError> {
         if matches!(event, Event::Answer(AskId::Router(_), Ok(Answer::Order(_)))) {
             self.drill("J5");
+        }
+        if let Event::Answer(_, result) = &event {
+            self.is_answered = !matches!(result, Err(Failure::NotSent(_) | Failure::Ambiguous(_) | Failure::Banned { .. }));
         }
         let now = self.clock.now();
         let step = self.live.handle(event, now);
@@ -341,7 +393,7 @@ impl<'a> Driver<'a> {
 
     fn keep_all(&mut self, step: &Step, entries: &[Entry], now: Time) -> Result<(), JournalError> {
         let standing =
-            Standing { watermark: self.watermark, fingerprint: self.job.fingerprint.clone(), snapshot: self.live.snapshot() };
+            Standing { watermark: self.watermark, fingerprint: self.fingerprint.clone(), snapshot: self.live.snapshot() };
         self.journal.commit_with(&self.job.run, &self.job.account, &standing, &step.records, entries, now).map(drop)
     }
 

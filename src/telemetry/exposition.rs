@@ -39,12 +39,16 @@ impl Exposition {
         counter.with_label_values(labels).inc_by(count);
     }
 
+    /// What somebody on another thread reads from: it sees what is set here, and nobody waits for it.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader(self.registry.clone())
+    }
+
     /// The text, by name and by labels: the same values give the same bytes.
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut content = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut content).expect("writing to memory does not fail");
-        String::from_utf8(content).expect("the text format is UTF-8")
+        self.reader().encode()
     }
 
     fn gauge(&mut self, name: &str, labels: &[&str]) -> prometheus::Gauge {
@@ -57,6 +61,20 @@ impl Exposition {
             gauge
         });
         gauge.with_label_values(labels)
+    }
+}
+
+/// Reads what an [`Exposition`] has.
+#[derive(Debug, Clone)]
+pub struct Reader(Registry);
+
+impl Reader {
+    /// The text, by name and by labels: the same values give the same bytes.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut content = Vec::new();
+        TextEncoder::new().encode(&self.0.gather(), &mut content).expect("writing to memory does not fail");
+        String::from_utf8(content).expect("the text format is UTF-8")
     }
 }
 
@@ -76,7 +94,7 @@ mod tests {
         exposition.set("data_dup_ratio", &["ETH/USDT", "1h"], 0.25);
         exposition.raise("data_dup_ratio", &["BTC/\"USDT\"\n", "1h"], 0.5);
         exposition.raise("data_dup_ratio", &["ETH/USDT", "1h"], 0.125);
-        exposition.add("fills_total", &["BTC/USDT"], 3);
+        exposition.add("fills_total", &["trend"], 3);
         assert_eq!(
             exposition.encode(),
             "# HELP data_dup_ratio Rows that repeated a bar, of the rows taken in, 0 to 1.\n\
@@ -85,7 +103,7 @@ mod tests {
              data_dup_ratio{interval=\"1h\",symbol=\"ETH/USDT\"} 0.25\n\
              # HELP fills_total Fills, partial ones included.\n\
              # TYPE fills_total counter\n\
-             fills_total{symbol=\"BTC/USDT\"} 3\n"
+             fills_total{pipeline=\"trend\"} 3\n"
         );
     }
 

@@ -145,7 +145,7 @@ fn close(context: &Context, stopped: Stopped, reason: &str) -> Result<(Report, E
     let account = account_of(&place);
     let others = others(&place, &account);
     let outcome = if has_traded(&place) {
-        let mut journal = wait_for_journal(&place).map_err(|failure| open(failure, "halted, and NOT closed"))?;
+        let mut journal = wait_for_journal(&place, "close-all").map_err(|failure| open(failure, "halted, and NOT closed"))?;
         match place.profile.venue() {
             VenueKind::Paper => paper::close(context, &place, &mut journal, reason)?,
             VenueKind::Binance => venue::close(context, &place, &mut journal, reason)

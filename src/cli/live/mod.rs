@@ -9,10 +9,10 @@ mod visit;
 mod withdraw;
 mod words;
 
-pub use connect::{Connection, open as open_client, venue_word};
+pub use connect::{Connection, connect, open as open_client, venue_word};
 pub use first::{Stopped, latch_first};
 pub use target::{Found, Target};
-pub use trade::{Task, admit, refuse_latched, trade};
-pub use visit::{account_of, has_traded, held, mode_of, visit, wait_for_journal};
+pub use trade::{Moment, Task, admit, open, refuse_latched, split, trade};
+pub use visit::{account_of, borrow, has_traded, mode_of, visit, wait_for_journal};
 pub use withdraw::{Withdrawn, withdraw_all};
 pub use words::{drive_failure, page_of};

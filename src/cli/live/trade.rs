@@ -96,7 +96,7 @@ pub fn live_config(place: &Workplace, trader: crate::runner::trader::TraderConfi
 /// # Errors
 /// When the venue, the journal or the account cannot be had.
 pub async fn open<'a>(
-    task: &Task<'a>,
+    task: &Task<'_>,
     connection: &Connection,
     journal: &'a mut Journal,
     stamp: &Stamp,
@@ -193,7 +193,7 @@ async fn drive(task: &Task<'_>, driver: &mut Driver<'_>, columns: &[Columns]) ->
     // An order whose events nobody hears has to be asked about: worth a moment of waiting, and no more.
     driver.run_until(clock.now() + LISTEN_WITHIN, task.stop, |live| live.is_listening() && live.is_reconciled()).await?;
     driver.run_until(clock.now() + COMPARE_WITHIN, task.stop, Live::is_reconciled).await?;
-    let (old, current) = split(columns, driver.watermark(), task, clock.now());
+    let (old, current) = split(columns, driver.needs_from(), task.place, clock.now());
     if !old.is_empty() {
         driver.catch_up(old.into_iter()).await?;
     }
@@ -203,19 +203,21 @@ async fn drive(task: &Task<'_>, driver: &mut Driver<'_>, columns: &[Columns]) ->
     driver.run_until(clock.now() + SETTLE_WITHIN, task.stop, Live::is_settled).await
 }
 
-type Moment = (Time, Vec<(SymbolIndex, Bar)>);
+/// All bars of one open time.
+pub type Moment = (Time, Vec<(SymbolIndex, Bar)>);
 
-/// Moments behind the watermark: those past trading, and the one that has just closed.
-fn split(columns: &[Columns], watermark: Option<Time>, task: &Task<'_>, now: Time) -> (Vec<Moment>, Option<Moment>) {
+/// Moments from `from` on: those past trading, and the one that has just closed.
+#[must_use]
+pub fn split(columns: &[Columns], from: Option<Time>, place: &Workplace, now: Time) -> (Vec<Moment>, Option<Moment>) {
     let mut moments = Moments::new(columns);
     let mut all: Vec<Moment> = Vec::new();
     while let Some((time, bars)) = moments.advance() {
-        if watermark.is_none_or(|watermark| time > watermark) {
+        if from.is_none_or(|from| time >= from) {
             all.push((time, bars.to_vec()));
         }
     }
-    let lateness = task.place.plan.schedule().max_lateness;
-    let is_current = |moment: &Moment| now - (moment.0 + task.place.plan.interval().span()) <= lateness;
+    let lateness = place.plan.schedule().max_lateness;
+    let is_current = |moment: &Moment| now - (moment.0 + place.plan.interval().span()) <= lateness;
     let current = all.pop_if(|moment| is_current(moment));
     (all, current)
 }

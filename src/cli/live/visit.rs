@@ -1,6 +1,8 @@
 //! A look at an account by a verb that trades nothing of its own: the driver is opened, something is done, the journal says so.
 
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -13,6 +15,7 @@ use super::connect::{Connection, connect, venue_word};
 use super::trade::{Task, open};
 use crate::domain::Time;
 use crate::profile::{Profile, VenueKind};
+use crate::runner::control::{self, ControlError, HandOver};
 use crate::runner::drive::{Driver, Told};
 use crate::runner::folder::{self, Stamp};
 use crate::runner::live::Live;
@@ -68,24 +71,64 @@ pub fn has_traded(place: &Workplace) -> bool {
     }
 }
 
-/// The journal, once whoever holds it has ended.
+/// A journal that is ours; where a program runs, it has lent us its account until this is dropped.
+pub struct Ours {
+    // Given back in this order: first the journal, then the account.
+    journal: Journal,
+    _lent: Option<HandOver>,
+}
+
+impl Deref for Ours {
+    type Target = Journal;
+
+    fn deref(&self) -> &Journal {
+        &self.journal
+    }
+}
+
+impl DerefMut for Ours {
+    fn deref_mut(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+}
+
+/// The journal, once whoever holds it has ended, or has lent it to `verb`.
 ///
 /// # Errors
 /// [`Exit::Locked`] with who holds it.
-pub fn wait_for_journal(place: &Workplace) -> Result<Journal, Failure> {
+pub fn wait_for_journal(place: &Workplace, verb: &str) -> Result<Ours, Failure> {
+    borrow(&place.runs, place.profile.name(), verb)
+}
+
+/// The same by the profile's folder.
+///
+/// # Errors
+/// As [`wait_for_journal`].
+pub fn borrow(runs: &Path, name: &str, verb: &str) -> Result<Ours, Failure> {
+    let mut lent = None;
     let tries = LOCK_WITHIN.as_millis() / LOCK_AGAIN.as_millis();
-    for _ in 0..tries {
-        match Journal::open(&place.runs) {
-            Err(JournalError::Locked(_)) => wait(LOCK_AGAIN)?,
-            other => return other.map_err(journal_failure),
+    for at in 0..tries {
+        match Journal::open(runs) {
+            Ok(journal) => return Ok(Ours { journal, _lent: lent }),
+            Err(JournalError::Locked(_)) => {}
+            Err(other) => return Err(journal_failure(other)),
+        }
+        if lent.is_none() {
+            lent = control::borrow(runs, verb).map_err(|error| match error {
+                error @ ControlError::Refused(_) => Failure::new(Exit::Locked, error),
+                other => Failure::from(other),
+            })?;
+        }
+        // What was lent is free at once.
+        if lent.is_none() || at > 0 {
+            wait(LOCK_AGAIN)?;
         }
     }
-    Err(held(place.profile.name(), &place.runs))
+    Err(held(name, runs))
 }
 
 /// Who holds a journal, in words, and what to do about it.
-#[must_use]
-pub fn held(name: &str, runs: &std::path::Path) -> Failure {
+fn held(name: &str, runs: &Path) -> Failure {
     let holder = Glance::at(runs).ok().flatten().and_then(|glance| glance.holder().ok().flatten());
     let who = holder.map_or_else(|| "another program".to_owned(), |holder| format!("process {} on {}", holder.pid, holder.host));
     Failure::new(Exit::Locked, anyhow!("{who} works on {name}, and goes on"))

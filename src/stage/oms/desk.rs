@@ -99,6 +99,17 @@ impl DeskState {
         self.book.cash
     }
 
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.book.tally
+    }
+
+    /// The loss from the high-water marks of the day and the week, as fractions, for display.
+    #[must_use]
+    pub fn drawdowns(&self) -> (f64, f64) {
+        self.guard.drawdowns()
+    }
+
     /// Forgets the symbols of a flat account; it goes on with `symbols` others.
     pub fn reset_symbols(&mut self, symbols: usize) {
         assert!(self.is_flat(), "only a flat account can change its symbols");
