@@ -40,6 +40,7 @@ mod schedule;
 mod schema;
 mod secrets;
 pub mod select;
+mod service;
 mod start;
 mod state;
 mod status;
@@ -125,6 +126,7 @@ enum Verb {
     Explain(explain::Explain),
     Diff(diff::Diff),
     Schedule(schedule::ScheduleArgs),
+    Service(service::ServiceArgs),
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
@@ -227,6 +229,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(verb) => verb.run(&context),
         Verb::Diff(verb) => verb.run(&context),
         Verb::Schedule(args) => schedule::run(&args, &context),
+        Verb::Service(args) => service::run(&args, &context),
         Verb::Schema(verb) => verb.run(&context),
         Verb::Completions(verb) => verb.run(&context),
         Verb::Man(verb) => verb.run(&context),

@@ -12,7 +12,7 @@ use super::output::Report;
 use super::select::Select;
 use super::start::PAUSES;
 use super::start::outcome::{KIND, Outcome};
-use super::table::Table;
+use super::table::{Table, about, to_second};
 use super::work::Workplace;
 use crate::domain::{Span, Time};
 use crate::pipeline::schedule::{Schedule, Timing};
@@ -101,7 +101,14 @@ fn past(why: &Why, context: &Context) -> Result<Exit, Failure> {
     let outcomes: Vec<Outcome> = rows.iter().filter_map(|row| serde_json::from_str(&row.body).ok()).collect();
     let mut text = String::new();
     for outcome in &outcomes {
-        let _ = writeln!(text, "{}  {}  due, began {} late", outcome.local, outcome.pipeline, outcome.late_by());
+        let _ = writeln!(
+            text,
+            "{}  {}  was due at {}, began {} late",
+            outcome.local,
+            outcome.pipeline,
+            to_second(outcome.slot),
+            about(outcome.late_by())
+        );
         let _ = write!(text, "  {}", outcome.line());
     }
     if outcomes.is_empty() {

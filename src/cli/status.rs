@@ -9,8 +9,9 @@ use super::live::mode_of;
 use super::output::Report;
 use super::select::Select;
 use super::start::outcome::Outcome;
-use super::table::Table;
+use super::table::{Table, short_time, to_second};
 use super::work::Workplace;
+use crate::domain::Time;
 use crate::runner::control;
 use crate::runner::trader::TraderState;
 use crate::stage::oms::DeskState;
@@ -34,7 +35,7 @@ impl Status {
         let place = Workplace::new(context, profile, plan)?;
         let running = control::status(&place.runs)?;
         let latch = Latch::read(&place.runs).map(|latched| {
-            latched.map(|latched| format!("{} by {} at {}: {}", latched.cause, latched.by, latched.at, latched.reason))
+            latched.map(|latched| format!("{} by {} at {}: {}", latched.cause, latched.by, to_second(latched.at), latched.reason))
         });
         let latch = latch.unwrap_or_else(|_| Some("it is set, and cannot be read".to_owned()));
         let accounts = accounts(&place)?;
@@ -75,7 +76,7 @@ impl Status {
 /// One account as the journal has it.
 struct Row {
     account: String,
-    watermark: crate::domain::Time,
+    watermark: Time,
     state: TraderState,
 }
 
@@ -91,7 +92,7 @@ impl Row {
     fn trading(&self) -> String {
         match (self.desk().halt(), self.desk().paused_until()) {
             (Some(halt), _) => format!("halted by {}", halt.cause.name()),
-            (None, Some(until)) if self.watermark < until => format!("paused until {until}"),
+            (None, Some(until)) if self.watermark < until => format!("paused until {}", to_second(until)),
             (None, _) => "active".to_owned(),
         }
     }
@@ -100,12 +101,12 @@ impl Row {
         let (day, week) = self.desk().drawdowns();
         [
             self.account.clone(),
-            format!("{} {currency}", self.desk().equity()),
-            self.held().to_string(),
-            format!("-{:.2} %", day * 100.0),
-            format!("-{:.2} %", week * 100.0),
+            format!("{:.2} {currency}", self.desk().equity()),
+            format!("{:.2}", self.held()),
+            loss(day),
+            loss(week),
             self.trading(),
-            self.watermark.to_string(),
+            short_time(self.watermark),
         ]
     }
 
@@ -136,11 +137,23 @@ fn accounts(place: &Workplace) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
+/// A fall from the high-water mark.
+fn loss(ratio: f64) -> String {
+    let percent = (ratio * 100.0 * 100.0).round() / 100.0;
+    if percent > 0.0 { format!("-{percent:.2} %") } else { "0.00 %".to_owned() }
+}
+
+/// A time as the running program says it.
+fn told(value: &Value) -> String {
+    let time = value.as_str().and_then(|text| text.parse::<Time>().ok());
+    time.map_or_else(|| "-".to_owned(), to_second)
+}
+
 /// The program that runs, in a few lines.
 fn program(running: Option<&Value>) -> String {
     let Some(running) = running else { return "  program   none runs\n".to_owned() };
     let text = |name: &str| running[name].as_str().unwrap_or("-").to_owned();
-    let mut lines = format!("  program   {}, process {} since {}\n", text("state"), running["pid"], text("began"));
+    let mut lines = format!("  program   {}, process {} since {}\n", text("state"), running["pid"], told(&running["began"]));
     if let Some(why) = running["why"].as_str().or_else(|| running["verb"].as_str()) {
         lines.push_str(&format!("            {why}\n"));
     }
@@ -156,7 +169,7 @@ fn program(running: Option<&Value>) -> String {
         ));
     }
     for pipeline in running["pipelines"].as_array().into_iter().flatten() {
-        let next = pipeline["next"].as_str().unwrap_or("never");
+        let next = if pipeline["next"].is_null() { "no time".to_owned() } else { told(&pipeline["next"]) };
         lines.push_str(&format!("  next      {} at {next}", pipeline["pipeline"].as_str().unwrap_or("-")));
         if let Some(paused) = pipeline["paused"].as_str() {
             lines.push_str(&format!(", PAUSED {paused}"));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::domain::Time;
+use crate::domain::{Span, Time};
 
 /// Columns of text: the first ones to the left, figures to the right.
 #[derive(Debug)]
@@ -94,6 +94,25 @@ pub fn short_time(time: Time) -> String {
     let text = time.to_string().replace('T', " ");
     let text = text.strip_suffix('Z').unwrap_or(&text);
     text.strip_suffix(":00").unwrap_or(text).to_owned()
+}
+
+/// The same to the second: what finer there is says nothing to a person.
+#[must_use]
+pub fn to_second(time: Time) -> String {
+    short_time(Time::from_micros(time.micros().div_euclid(1_000_000) * 1_000_000))
+}
+
+/// How long in one unit: `0.4 s`, `45 s`, `12 min`, `7.5 h`, `3.2 d`.
+#[must_use]
+pub fn about(span: Span) -> String {
+    let secs = span.as_secs_f64();
+    match secs.abs() {
+        s if s < 10.0 => format!("{secs:.1} s"),
+        s if s < 120.0 => format!("{secs:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", secs / 60.0),
+        s if s < 172_800.0 => format!("{:.1} h", secs / 3600.0),
+        _ => format!("{:.1} d", secs / 86_400.0),
+    }
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ pub static KEYS: &[Key] = &[
     key("models.use", Kind::Word(&MODEL_ALIASES), "champion", "Which version of a registered model decides.").later(),
     key("models.verify_hash", Kind::Bool, "true", "Refuse an artefact whose hash differs.").later(),
     key("models.max_age", Kind::Span, "30d", "A model trained longer ago makes no signal.").later(),
-    key("metrics.listen", Kind::Text, "127.0.0.1:8000", "Where /metrics and the dashboard are served.").later(),
+    key("metrics.listen", Kind::Text, "127.0.0.1:8000", "Where /metrics and the dashboard are served."),
     key("clock.tz", Kind::Text, "UTC", "The time zone of wall-clock schedules.").later(),
     key("clock.max_skew", Kind::Span, "250ms", "The greatest distance of our clock from the venue's.").later(),
 

@@ -166,6 +166,11 @@ impl Gate {
         &self.limits
     }
 
+    /// Takes of each limit the tighter one: never looser than before.
+    pub fn tighten(&mut self, limits: &Limits) {
+        self.limits = self.limits.tightest(limits);
+    }
+
     #[must_use]
     pub const fn rules(&self) -> &Rules {
         &self.rules

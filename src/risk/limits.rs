@@ -28,6 +28,51 @@ pub struct Limits {
     pub price_collar: Fraction,
 }
 
+impl Limits {
+    /// Of each limit the tighter one: what a program that runs takes from documents that were edited.
+    #[must_use]
+    pub fn tightest(&self, other: &Self) -> Self {
+        Self {
+            max_notional_per_order: self.max_notional_per_order.min(other.max_notional_per_order),
+            max_position_notional: self.max_position_notional.min(other.max_position_notional),
+            max_total_notional: self.max_total_notional.min(other.max_total_notional),
+            max_daily_turnover: self.max_daily_turnover.min(other.max_daily_turnover),
+            max_dd_daily: self.max_dd_daily.min(other.max_dd_daily),
+            max_dd_weekly: self.max_dd_weekly.min(other.max_dd_weekly),
+            latency_threshold: self.latency_threshold.min(other.latency_threshold),
+            max_orders_per_minute: self.max_orders_per_minute.min(other.max_orders_per_minute),
+            max_orders_per_day: self.max_orders_per_day.min(other.max_orders_per_day),
+            max_open_orders: self.max_open_orders.min(other.max_open_orders),
+            max_participation: self.max_participation.min(other.max_participation),
+            price_collar: self.price_collar.min(other.price_collar),
+        }
+    }
+
+    /// Where two differ: the limit's name and both values as people write them.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<(&'static str, String, String)> {
+        let rows = self.shown().into_iter().zip(other.shown());
+        rows.filter(|((_, a), (_, b))| a != b).map(|((name, a), (_, b))| (name, a, b)).collect()
+    }
+
+    fn shown(&self) -> [(&'static str, String); 12] {
+        [
+            ("max_notional_per_order", self.max_notional_per_order.to_string()),
+            ("max_position_notional", self.max_position_notional.to_string()),
+            ("max_total_notional", self.max_total_notional.to_string()),
+            ("max_daily_turnover", self.max_daily_turnover.to_string()),
+            ("max_dd_daily", self.max_dd_daily.to_string()),
+            ("max_dd_weekly", self.max_dd_weekly.to_string()),
+            ("latency_threshold", self.latency_threshold.to_string()),
+            ("max_orders_per_minute", self.max_orders_per_minute.to_string()),
+            ("max_orders_per_day", self.max_orders_per_day.to_string()),
+            ("max_open_orders", self.max_open_orders.to_string()),
+            ("max_participation", self.max_participation.to_string()),
+            ("price_collar", self.price_collar.to_string()),
+        ]
+    }
+}
+
 /// Hard caps no profile can exceed, in the limits' currency and units.
 pub mod hard {
     use crate::domain::money::{MONEY_SCALE, Money};
@@ -40,4 +85,25 @@ pub mod hard {
     pub const MAX_DD_DAILY: f64 = 0.10;
     pub const LADDER_MULTIPLY: u32 = 2;
     pub const LADDER_EVERY: Span = Span::from_days(7);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::risk::testing::limits;
+
+    /// One limit lower and another higher: only the lower one counts.
+    #[test]
+    fn of_edited_limits_only_the_tighter_ones_count() {
+        let before = limits();
+        let mut edited = before.clone();
+        edited.max_notional_per_order = "20".parse().expect("an amount");
+        edited.max_total_notional = "400".parse().expect("an amount");
+        edited.max_orders_per_day = 500;
+        edited.max_open_orders = 1;
+        let now = before.tightest(&edited);
+        assert_eq!(now.tightest(&before), now);
+        let told: Vec<String> =
+            before.differences(&now).iter().map(|(name, from, to)| format!("{name} {from} -> {to}")).collect();
+        assert_eq!(told, ["max_notional_per_order 50 -> 20", "max_open_orders 4 -> 1"]);
+    }
 }

@@ -177,7 +177,7 @@ fn listen(listener: &UnixListener, shared: &Arc<Shared>) {
         let (held, shared) = (open.clone(), shared.clone());
         let served = std::thread::Builder::new().name("control-client".to_owned()).spawn(move || {
             // What goes wrong on one connection is the other side's to see.
-            let _ = serve(stream, &shared);
+            let _ = serve(&stream, &shared);
             drop(held);
         });
         if served.is_err() {
@@ -186,18 +186,18 @@ fn listen(listener: &UnixListener, shared: &Arc<Shared>) {
     }
 }
 
-fn serve(stream: UnixStream, shared: &Shared) -> io::Result<()> {
+fn serve(stream: &UnixStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(ASK_WITHIN))?;
     stream.set_write_timeout(Some(ASK_WITHIN))?;
     let mut line = String::new();
-    BufReader::new((&stream).take(ASK_MAX)).read_line(&mut line)?;
+    BufReader::new(stream.take(ASK_MAX)).read_line(&mut line)?;
     match serde_json::from_str(&line) {
         Ok(Ask::Status) => {
             let status = shared.lock().status.clone();
-            answer(&stream, &Answer::Status(status))
+            answer(stream, &Answer::Status(status))
         }
-        Ok(Ask::HandOver(verb)) => hand_over(&stream, shared, verb),
-        Err(error) => answer(&stream, &Answer::Refused(format!("that is no question: {error}"))),
+        Ok(Ask::HandOver(verb)) => hand_over(stream, shared, verb),
+        Err(error) => answer(stream, &Answer::Refused(format!("that is no question: {error}"))),
     }
 }
 

@@ -14,6 +14,7 @@ use super::live::{AskId, Closed, Event, Live, LiveConfig, Step};
 use super::trader::{RestoreError, TraderState};
 use crate::clock::Clock;
 use crate::domain::{Bar, ClientOrderId, OrderState, Purpose, Span, Symbol, SymbolIndex, Time};
+use crate::risk::Limits;
 use crate::store::journal::{Entry, Holder, Journal, JournalError, Lease, Standing};
 use crate::store::latch::{self, Latch, LatchError, Latched};
 use crate::telemetry::record::Notice;
@@ -191,6 +192,11 @@ impl<'a> Driver<'a> {
     /// Records belong to this run from now on.
     pub fn turn_over(&mut self, run: String) {
         self.job.run = run;
+    }
+
+    /// Takes of each limit the tighter one, from now on.
+    pub fn tighten(&mut self, limits: &Limits) {
+        self.live.trader_mut().desk_mut().tighten(limits);
     }
 
     /// Does the venue answer?

@@ -53,6 +53,7 @@ mod secrets;
 mod service;
 mod shared;
 mod simulation;
+mod starting;
 mod tidy;
 mod trades;
 mod truth;

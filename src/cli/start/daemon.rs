@@ -16,11 +16,14 @@ use super::super::exit::{Exit, Failure};
 use super::super::live::{self, Task, connect, venue_word};
 use super::super::output::{print_err, print_out};
 use super::super::run::journal_failure;
+use super::super::select::Select;
+use super::super::table::to_second;
 use super::super::work::Workplace;
 use super::account::{Account, OnVenue};
 use super::beat::Beat;
 use super::meters::{Figures, Meters};
 use super::outcome::{KIND, Outcome};
+use super::reload::Documents;
 use super::slot::is_passing;
 use crate::domain::{Span, Time};
 use crate::profile::VenueKind;
@@ -96,6 +99,9 @@ pub(super) struct Daemon<'a> {
     pub beat: Beat,
     /// What became of the last slot of each pipeline.
     pub lasts: BTreeMap<String, Outcome>,
+    /// What their documents were when they were last looked at.
+    pub documents: Vec<Documents>,
+    pub select: &'a Select,
     pub began: Time,
     /// Where metrics are.
     pub endpoint: String,
@@ -200,6 +206,10 @@ impl Daemon<'_> {
 
     /// Turns until somebody wants the account or the program is to end.
     async fn turn(&mut self, account: &mut Account<'_>, hands: &mut Hands) -> Result<Held, Failure> {
+        // What was lent may have been changed by a person, documents included.
+        for pipeline in 0..self.places.len() {
+            self.reload(account, pipeline, self.select)?;
+        }
         self.show_accounts(account)?;
         self.beat.ready("ready");
         loop {
@@ -211,6 +221,7 @@ impl Daemon<'_> {
                 return Ok(Held::Wanted(verb));
             }
             for due in self.agenda.take(self.now()) {
+                self.reload(account, due.pipeline, self.select)?;
                 let outcome = self.slot(account, hands, &due).await?;
                 self.agenda.finished(due.pipeline, self.now());
                 self.keep(account, outcome)?;
@@ -320,7 +331,7 @@ impl Daemon<'_> {
     /// Lets a verb have the account until it has ended.
     fn lend(&mut self, verb: &str) {
         if !self.context.json && !self.context.quiet {
-            print_out(&format!("{}  lent to `{verb}`\n", self.now()));
+            print_out(&format!("{}  lent to `{verb}`\n", to_second(self.now())));
         }
         let mut status = json!({ "state": "lent", "verb": verb, "pid": std::process::id(), "began": self.began.to_string() });
         status["metrics"] = json!(self.endpoint);
@@ -372,7 +383,7 @@ impl Daemon<'_> {
             self.meters.venue(venue_word(&self.places[pipeline].profile), false, None);
         }
         let again = format!("the account is taken up again in {AGAIN_AFTER}");
-        print_err(&format!("{}  {:#}; {again}\n", self.now(), failure.error));
+        print_err(&format!("{}  {:#}; {again}\n", to_second(self.now()), failure.error));
         self.door.say(json!({
             "state": "waiting", "why": format!("{:#}", failure.error), "pid": std::process::id(), "began": self.began.to_string(),
             "metrics": self.endpoint,

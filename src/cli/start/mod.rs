@@ -5,6 +5,7 @@ mod beat;
 mod daemon;
 mod meters;
 pub mod outcome;
+mod reload;
 mod slot;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use super::names;
 use super::output::{print_err, print_out};
 use super::run::{journal_failure, refuse_live};
 use super::select::Select;
+use super::table::to_second;
 use super::work::{self, Workplace};
 use crate::domain::Time;
 use crate::profile::VenueKind;
@@ -31,6 +33,7 @@ use beat::Beat;
 pub use daemon::PAUSES;
 use daemon::{Daemon, SLOTS};
 use meters::Meters;
+use reload::Documents;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -93,6 +96,8 @@ impl Start {
             agenda,
             beat: Beat::of_this_process(),
             lasts: BTreeMap::new(),
+            documents: places.iter().map(|_| Documents::default()).collect(),
+            select: &self.select,
             began,
             endpoint: address,
             places: places.into_iter().map(Arc::new).collect(),
@@ -164,7 +169,7 @@ fn announce(context: &Context, places: &[Workplace], agenda: &Agenda, endpoint: 
     for (name, slot) in agenda.upcoming() {
         let place = places.iter().find(|place| place.plan.name() == name);
         let what = place.map_or_else(String::new, |place| format!("{} {}", place.symbols(), place.plan.interval()));
-        let when = slot.map_or_else(|| "never".to_owned(), |slot| slot.at.to_string());
+        let when = slot.map_or_else(|| "never".to_owned(), |slot| to_second(slot.at));
         text.push_str(&format!("  {name:<12} {what}, first due {when}\n"));
     }
     print_out(&text);

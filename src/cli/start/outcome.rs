@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::table::grouped;
+use crate::cli::table::{grouped, to_second};
 use crate::domain::{Span, Time};
 
 /// The kind of its rows in the log.
@@ -100,7 +100,7 @@ impl Outcome {
     /// One line of text.
     #[must_use]
     pub fn line(&self) -> String {
-        let mut words = format!("{}  {:<12} {}", self.ended, self.pipeline, self.end.words());
+        let mut words = format!("{}  {:<12} {}", to_second(self.ended), self.pipeline, self.end.words());
         if self.bars > 0 {
             words.push_str(&format!(", {}", counted(self.bars, "bar")));
         }
@@ -136,7 +136,7 @@ mod tests {
         let at = |text: &str| text.parse::<Time>().expect("a time");
         let begun = Outcome::new("trend", at("2026-03-01T11:00:03Z"), "2026-03-01T11:00:00Z", at("2026-03-01T11:00:04Z"), 2);
         let traded = Outcome { end: End::Traded, bars: 2, orders: 1, fills: 1, denied: 0, ..begun.clone() };
-        assert_eq!(traded.line(), "2026-03-01T11:00:04Z  trend        traded, 2 bars, 1 order, 1 fill, 2 slots missed before\n");
+        assert_eq!(traded.line(), "2026-03-01 11:00:04  trend        traded, 2 bars, 1 order, 1 fill, 2 slots missed before\n");
         assert_eq!(traded.late_by(), Span::from_secs(1));
         let failed = begun.because(End::Failed, "the venue does not answer");
         assert!(failed.line().ends_with("FAILED, 2 slots missed before: the venue does not answer\n"), "{}", failed.line());

@@ -93,29 +93,37 @@ impl Daemon<'_> {
     async fn take_in(&mut self, account: &mut Account<'_>, slot: &Slot<'_>) -> Result<Result<Ingested, Failure>, Failure> {
         let name = slot.place.plan.name().to_owned();
         let stage = slot.place.plan.stages().iter().find(|stage| stage.kind == StageKind::Ingest);
-        let (timeout, retry) =
-            stage.map_or((None, 0), |stage| (Some(stage.timeout), if stage.retry.on_timeout { stage.retry.count } else { 0 }));
+        let timeout = stage.map(|stage| stage.timeout);
+        let (retries, on_timeout, on_connection) =
+            stage.map_or((0, false, false), |stage| (stage.retry.count, stage.retry.on_timeout, stage.retry.on_connection));
         let watermark = watermark(account, &slot.place)?;
         // Years of bars may take as long as they take; a bar that has just closed may not.
         let page = Span::from_micros(slot.place.plan.interval().span().micros().saturating_mul(PAGE_BARS));
         let is_routine = watermark.is_some_and(|at| self.now() < at + page);
         let timeout = timeout.filter(|_| is_routine);
-        for attempt in 0..=retry {
-            let began = self.now();
+        let mut attempt = 0;
+        loop {
+            let (began, may_again) = (self.now(), attempt < retries && !self.is_stopped());
             match self.take_in_once(account, slot, watermark, timeout).await? {
                 Some(Ok(taken)) => {
                     self.meters.taken(&name, &taken, self.now() - began);
                     return Ok(Ok(taken));
                 }
-                Some(Err(failure)) => return Ok(Err(failure)),
+                // Whatever failed has not changed the lake; a wrong document would fail again, and says so.
+                Some(Err(failure)) if !(may_again && on_connection && failure.exit == Exit::Failed) => return Ok(Err(failure)),
+                Some(Err(failure)) => tracing::warn!(pipeline = name, why = %failure.error, "ingest failed, once more"),
                 None => {
                     self.meters.timed_out(&name, "ingest");
-                    tracing::warn!(pipeline = name, attempt, "ingest took too long");
+                    if !(may_again && on_timeout) {
+                        let allowed = timeout.unwrap_or(Span::ZERO);
+                        let error = anyhow!("bars were not there within timeout = \"{allowed}\", asked {} times", attempt + 1);
+                        return Ok(Err(Failure::from(error)));
+                    }
+                    tracing::warn!(pipeline = name, "ingest took too long, once more");
                 }
             }
+            attempt += 1;
         }
-        let allowed = timeout.unwrap_or(Span::ZERO);
-        Ok(Err(Failure::from(anyhow!("bars were not there within timeout = \"{allowed}\", asked {} times", retry + 1))))
     }
 
     /// On a thread of its own, while the account lives on. `None`: it took too long.

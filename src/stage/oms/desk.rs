@@ -9,7 +9,7 @@ use crate::domain::{
     BadTransition, Bar, Bps, ClientOrderId, Instrument, Interval, Money, OrderEvent, OrderIntent, OrderKind, OrderState, Price,
     Purpose, Qty, Side, Size, Span, Symbol, SymbolIndex, Target, Time, lifecycle::transition,
 };
-use crate::risk::{Approved, Gate, Guard, Halt, HaltCause, Refusals, TradingState, View};
+use crate::risk::{Approved, Gate, Guard, Halt, HaltCause, Limits, Refusals, TradingState, View};
 
 use super::book::{Book, Held, Holding, OpenOrder, Tally};
 use super::config::{OmsConfig, OrderStyle, SizedIn};
@@ -225,6 +225,11 @@ impl Desk {
     #[must_use]
     pub const fn halt(&self) -> Option<&Halt> {
         self.state.guard.standing_halt()
+    }
+
+    /// Takes of each limit the tighter one, from now on.
+    pub fn tighten(&mut self, limits: &Limits) {
+        self.config.gate.tighten(limits);
     }
 
     /// Says whether the account is known to be what the venue has; until it is, nothing passes the gate.
