@@ -206,6 +206,7 @@ impl Daemon<'_> {
 
     /// Turns until somebody wants the account or the program is to end.
     async fn turn(&mut self, account: &mut Account<'_>, hands: &mut Hands) -> Result<Held, Failure> {
+        self.turned(account);
         // What was lent may have been changed by a person, documents included.
         for pipeline in 0..self.places.len() {
             self.reload(account, pipeline, self.select)?;

@@ -9,7 +9,7 @@ use crate::domain::{
     BadTransition, Bar, Bps, ClientOrderId, Instrument, Interval, Money, OrderEvent, OrderIntent, OrderKind, OrderState, Price,
     Purpose, Qty, Side, Size, Span, Symbol, SymbolIndex, Target, Time, lifecycle::transition,
 };
-use crate::risk::{Approved, Gate, Guard, Halt, HaltCause, Limits, Refusals, TradingState, View};
+use crate::risk::{Approved, Gate, Guard, Halt, HaltCause, Refusals, TradingState, View};
 
 use super::book::{Book, Held, Holding, OpenOrder, Tally};
 use super::config::{OmsConfig, OrderStyle, SizedIn};
@@ -97,17 +97,6 @@ impl DeskState {
     #[must_use]
     pub const fn cash(&self) -> Money {
         self.book.cash
-    }
-
-    #[must_use]
-    pub const fn tally(&self) -> &Tally {
-        &self.book.tally
-    }
-
-    /// The loss from the high-water marks of the day and the week, as fractions, for display.
-    #[must_use]
-    pub fn drawdowns(&self) -> (f64, f64) {
-        self.guard.drawdowns()
     }
 
     /// Forgets the symbols of a flat account; it goes on with `symbols` others.
@@ -225,11 +214,6 @@ impl Desk {
     #[must_use]
     pub const fn halt(&self) -> Option<&Halt> {
         self.state.guard.standing_halt()
-    }
-
-    /// Takes of each limit the tighter one, from now on.
-    pub fn tighten(&mut self, limits: &Limits) {
-        self.config.gate.tighten(limits);
     }
 
     /// Says whether the account is known to be what the venue has; until it is, nothing passes the gate.
@@ -606,5 +590,6 @@ fn slice(qty: Qty, price: Price, max: Money, step: Qty) -> Vec<Qty> {
 }
 
 mod reports;
+mod shown;
 #[cfg(test)]
 mod tests;
