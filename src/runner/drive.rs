@@ -17,7 +17,7 @@ use crate::domain::{Bar, ClientOrderId, OrderState, Purpose, Span, Symbol, Symbo
 use crate::store::journal::{Entry, Holder, Journal, JournalError, Lease, Standing};
 use crate::store::latch::{self, Latch, LatchError, Latched};
 use crate::telemetry::record::Notice;
-use crate::venue::binance::Client;
+use crate::venue::binance::{Client, Rules};
 use crate::venue::router::{Alarm, Fact};
 use crate::venue::wire::{Account, Answer, Failure, Push, Request};
 
@@ -81,6 +81,8 @@ pub struct Driver<'a> {
     answers: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     pushes: Option<mpsc::Receiver<Push>>,
     is_latched: bool,
+    /// The rules that the machine goes by.
+    rules: Option<Arc<Rules>>,
     closed: Option<Closed>,
     tell: Box<dyn FnMut(Told<'_>) + 'a>,
 }
@@ -129,11 +131,13 @@ impl<'a> Driver<'a> {
             answers,
             pushes,
             is_latched: false,
+            rules: None,
             closed: None,
             tell,
         };
         // What the account was when we came is the first thing to be kept.
         driver.keep_all(&Step::default(), &[], now)?;
+        driver.hand_over_rules().await?;
         driver.handle(Event::Tick).await?;
         Ok(driver)
     }
@@ -266,6 +270,7 @@ impl<'a> Driver<'a> {
         if is_set && !self.is_latched {
             self.stop(None).await?;
         }
+        self.hand_over_rules().await?;
         if now - self.renewed_at >= RENEW_EVERY {
             self.journal.renew(&self.lease, now)?;
             self.renewed_at = now;
@@ -282,6 +287,15 @@ impl<'a> Driver<'a> {
             });
         }
         Ok(())
+    }
+
+    /// C18: what was read since the last look counts from here on, each hour and after a rejection by a rule.
+    async fn hand_over_rules(&mut self) -> Result<(), DriveError> {
+        let is_new = |rules: &Arc<Rules>| !self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules));
+        let Some(rules) = self.client.rules().filter(is_new) else { return Ok(()) };
+        let listings = self.job.live.router.symbols.iter().map(|symbol| rules.listing(symbol)).collect();
+        self.rules = Some(rules);
+        self.handle(Event::Rules(listings)).await
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), DriveError> {

@@ -12,6 +12,7 @@ use crate::risk::HaltCause;
 use crate::runner::trader::{RestoreError, Trader, TraderConfig, TraderState};
 use crate::stage::oms::{DeskError, Outbox};
 use crate::telemetry::record::{Notice, Records};
+use crate::venue::Listing;
 use crate::venue::router::{Actions, Alarm, Fact, RequestId, Router, RouterConfig};
 use crate::venue::wire::{Account, Answer, Failure, Push, Request};
 
@@ -51,6 +52,8 @@ pub enum Event {
     Push(Push),
     /// What the venue's clock is ahead of ours.
     Offset(Span),
+    /// The venue's rules as they were last read, symbol by symbol; `None`: it does not list one.
+    Rules(Vec<Option<Listing>>),
     /// Time has passed.
     Tick,
     /// Stop: nothing new, everything withdrawn; and where a purpose is given, everything closed.
@@ -271,6 +274,7 @@ impl Live {
             Event::Answer(AskId::Rules, _) | Event::Tick => {}
             Event::Push(push) => self.on_push(&push, now),
             Event::Offset(offset) => self.on_offset(offset, now, step, out),
+            Event::Rules(listings) => self.obey(&listings),
             Event::Stop { close } => self.stop(close, now, step, out),
             Event::Resume => {
                 self.trader.desk_mut().resume();
@@ -297,6 +301,14 @@ impl Live {
             return self.trader.catch_up(open_time, bars, out);
         }
         self.trader.step(open_time, bars, out)
+    }
+
+    /// C18: the next order is held to them.
+    fn obey(&mut self, listings: &[Option<Listing>]) {
+        let aside = |symbol: &Symbol| self.books.baseline.get(symbol.base()).copied().unwrap_or(Qty::ZERO);
+        let all: Vec<(Option<Listing>, Qty)> =
+            listings.iter().zip(&self.symbols).map(|(listing, symbol)| (listing.clone(), aside(symbol))).collect();
+        self.trader.desk_mut().obey(&all);
     }
 
     fn on_push(&mut self, push: &Push, now: Time) {

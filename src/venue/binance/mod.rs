@@ -37,6 +37,6 @@ pub use limits::{Class, Limits};
 pub use offset::{COMPARE_EVERY, Offset, VenueClock};
 pub use params::{Params, SignedQuery};
 pub use reply::Reply;
-pub use rules::{Band, Bounds, Breach, LimitKind, Market, Notional, RateLimit, Rules, SymbolRules, Unfit};
+pub use rules::{Band, Bounds, LimitKind, Notional, RateLimit, Rules, SymbolRules, Unfit};
 pub use sign::{Key, KeyKind};
 pub use symbols::Symbols;
