@@ -28,6 +28,10 @@ const RENEW_EVERY: Span = Span::from_secs(10);
 const MAINTAIN_EVERY: Span = Span::from_secs(60);
 /// The watermark of an account that has seen no bar yet.
 const NO_BAR: Time = Time::from_micros(0);
+/// Who asks a program to end waits ten seconds; without a doubt all orders have ended by then.
+const WITHDRAW_WITHIN: Span = Span::from_secs(8);
+/// Nobody knows for a minute what became of an order: somebody is woken by then.
+pub const RESOLVE_WITHIN: Span = Span::from_secs(60);
 /// Answers that wait to be looked at; whoever makes more requests waits.
 const ANSWERS_MAX: usize = 4096;
 
@@ -58,6 +62,8 @@ pub struct Job {
     pub fingerprint: String,
     /// `runs/<profile>`.
     pub folder: PathBuf,
+    /// How long the end waits for orders in doubt.
+    pub resolve_within: Span,
     /// Where the process stops itself, on a venue to rehearse on only: the name of a step of the journal.
     pub drill: Option<String>,
 }
@@ -194,6 +200,19 @@ impl<'a> Driver<'a> {
     pub async fn moment(&mut self, open_time: Time, bars: Vec<(SymbolIndex, Bar)>) -> Result<(), DriveError> {
         self.handle(Event::Moment { open_time, bars }).await?;
         self.handle(Event::Tick).await
+    }
+
+    /// The program is to end: nothing new, what rests is withdrawn, and what is in doubt is asked about for as long as the job says.
+    ///
+    /// # Errors
+    /// As [`Self::run_until`].
+    pub async fn wind_down(&mut self) -> Result<(), DriveError> {
+        let (began, never) = (self.clock.now(), AtomicBool::new(false));
+        self.handle(Event::WindDown).await?;
+        if !self.run_until(began + WITHDRAW_WITHIN.min(self.job.resolve_within), &never, Live::has_none_open).await? {
+            self.run_until(began + self.job.resolve_within, &never, |live| live.in_doubt().next().is_none()).await?;
+        }
+        Ok(())
     }
 
     /// Stops everything, and closes everything where a purpose is given.

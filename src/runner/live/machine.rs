@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use super::clocks::{self, Clocks, Offset, Reading};
 use super::closing::{Closed, Closing};
 use super::compare::COMPARE_AGAIN_AFTER;
+use super::guarded::Ask;
 use super::reconcile::{self, Comparison, Question};
 use super::state::{Books, LiveState};
 use crate::domain::{Bar, ClientOrderId, Money, Purpose, Qty, Span, Symbol, SymbolIndex, Time};
 use crate::risk::HaltCause;
 use crate::runner::trader::{RestoreError, Trader, TraderConfig, TraderState};
+use crate::stage::model::Model;
 use crate::stage::oms::{DeskError, Outbox};
 use crate::telemetry::record::{Notice, Records};
 use crate::venue::Listing;
@@ -60,6 +62,8 @@ pub enum Event {
     Stop {
         close: Option<Purpose>,
     },
+    /// The program is to end: nothing new, and what rests is withdrawn.
+    WindDown,
     /// A person's word to go on.
     Resume,
     /// A person's word that the balances are right as the venue has them.
@@ -93,7 +97,8 @@ impl Step {
 
 #[derive(Debug, Clone)]
 pub struct Live {
-    config: LiveConfig,
+    pub(super) config: LiveConfig,
+    pub(super) ask: Ask,
     pub(super) symbols: Vec<Symbol>,
     pub(super) trader: Trader,
     pub(super) books: Books,
@@ -155,6 +160,7 @@ impl Live {
         trader.desk_mut().set_reconciled(false);
         Self {
             config,
+            ask: Model::on_bar,
             symbols,
             trader,
             books,
@@ -276,6 +282,7 @@ impl Live {
             Event::Offset(offset) => self.on_offset(offset, now, step, out),
             Event::Rules(listings) => self.obey(&listings),
             Event::Stop { close } => self.stop(close, now, step, out),
+            Event::WindDown => self.wind_down(now),
             Event::Resume => {
                 self.trader.desk_mut().resume();
                 self.books.closing = None;
@@ -284,23 +291,6 @@ impl Live {
             Event::Accept(account) => self.accept(&account, now),
         }
         Ok(())
-    }
-
-    /// LIVE-4.
-    fn on_moment(
-        &mut self,
-        open_time: Time,
-        bars: &[(SymbolIndex, Bar)],
-        now: Time,
-        step: &mut Step,
-        out: &mut Outbox,
-    ) -> Result<(), DeskError> {
-        step.watermark = Some(open_time);
-        let close_time = open_time + self.config.trader.desk.interval.span();
-        if now - close_time > self.config.max_lateness {
-            return self.trader.catch_up(open_time, bars, out);
-        }
-        self.trader.step(open_time, bars, out)
     }
 
     /// C18: the next order is held to them.
@@ -451,6 +441,7 @@ impl Live {
         step.facts.extend(actions.facts);
         step.asks.extend(actions.asks.into_iter().map(|(number, request)| (AskId::Router(number), request)));
         for reading in actions.round_trips {
+            self.books.round_trips.push(reading);
             if let Some(until) = self.trader.desk_mut().latency(now, reading) {
                 step.alarms.push(Alarm::Slow { until });
             }

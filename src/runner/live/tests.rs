@@ -1,5 +1,7 @@
 //! The machine against a venue of a few lines that loses answers, and against crashes at every step.
 
+mod endings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
