@@ -24,6 +24,8 @@ use crate::venue::wire::{Account, Answer, Failure, Push, Request};
 /// The latch is looked at so often, whatever else happens.
 const LOOK_EVERY: Span = Span::from_millis(200);
 const RENEW_EVERY: Span = Span::from_secs(10);
+/// Writes in a row that find another program in the way; each waits a second.
+const BUSY_MAX: u32 = 3;
 /// The venue's clock and rules are asked for so often.
 const MAINTAIN_EVERY: Span = Span::from_secs(60);
 /// The watermark of an account that has seen no bar yet.
@@ -291,8 +293,7 @@ impl<'a> Driver<'a> {
         }
         self.hand_over_rules().await?;
         if now - self.renewed_at >= RENEW_EVERY {
-            self.journal.renew(&self.lease, now)?;
-            self.renewed_at = now;
+            self.renew(now).await?;
         }
         if self.maintained_at.is_none_or(|at| now - at >= MAINTAIN_EVERY) {
             self.maintained_at = Some(now);
@@ -329,10 +330,7 @@ impl<'a> Driver<'a> {
     /// LIVE-1: first the disk, then the venue, then people.
     async fn perform(&mut self, step: Step, now: Time) -> Result<(), DriveError> {
         if step.is_to_be_kept() {
-            let kept = self.keep(&step, now);
-            if let Err(source) = kept {
-                return Err(self.last_stand(source).await);
-            }
+            self.keep_or_stand(&step, now).await?;
         }
         for (id, request) in step.asks {
             if matches!(request, Request::Place(_)) {
@@ -349,6 +347,32 @@ impl<'a> Driver<'a> {
         step.alarms.iter().for_each(|alarm| (self.tell)(Told::Alarm(alarm)));
         step.records.notices.iter().for_each(|notice| (self.tell)(Told::Notice(notice)));
         self.closed = step.closed.or(self.closed.take());
+        Ok(())
+    }
+
+    /// A17, A18, A21: what cannot be written down is not sent; another program that holds the file is waited for, and not for long.
+    async fn keep_or_stand(&mut self, step: &Step, now: Time) -> Result<(), DriveError> {
+        loop {
+            match self.keep(step, now) {
+                Ok(()) => return Ok(()),
+                Err(JournalError::Busy { times, .. }) if times < BUSY_MAX => {}
+                Err(source) => return Err(self.last_stand(source).await),
+            }
+        }
+    }
+
+    /// A24: a lease that ran out is claimed anew, and what happened meanwhile is asked for. Whoever else has it keeps it.
+    async fn renew(&mut self, now: Time) -> Result<(), DriveError> {
+        match self.journal.renew(&self.lease, now) {
+            Ok(()) => self.renewed_at = now,
+            Err(JournalError::Lost { .. }) => {
+                self.lease = self.journal.claim(&self.job.account, &Holder::this_process(now), now)?;
+                self.renewed_at = now;
+                self.handle(Event::Doubt).await?;
+            }
+            Err(JournalError::Busy { times, .. }) if times < BUSY_MAX => {}
+            Err(source) => return Err(self.last_stand(source).await),
+        }
         Ok(())
     }
 

@@ -153,6 +153,47 @@ fn asked_to_end_in_doubt_it_waits_and_names_the_order() {
     assert_eq!(orders["data"]["accounts"][0]["orders"][0]["in_doubt"], true, "{orders}");
 }
 
+/// A17, A18, A21: what cannot be written down is the end of trading: what is open is withdrawn, the latch is set, and the next start
+/// finds out what happened meanwhile.
+#[test]
+fn a_journal_that_cannot_be_written_ends_trading_and_withdraws_what_is_open() {
+    let desk = resting();
+    let mut run = Running::of(&desk, "60s");
+    let open = || desk.venue.with(|exchange, _| exchange.open_orders("BTCUSDT"));
+    await_that("an order rests", || open() == 1);
+    let db = Connection::open(desk.path("runs/steps/state.db")).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // Part of it is filled, and nobody can write that down.
+    let (price, qty) = ("99".parse().unwrap(), "0.1".parse().unwrap());
+    desk.venue.with(|exchange, now| exchange.trade("BTCUSDT", price, qty, now));
+    run.asked_at = Some(SystemClock.now());
+    let (code, _, told) = run.end();
+    assert_eq!((code, open()), (Some(11), 0), "{told}");
+    assert!(told.contains("the journal cannot be written") && told.contains("3 times in a row"), "{told}");
+    assert!(desk.path("runs/steps/HALT").exists());
+    drop(db);
+    let resumed = desk.command(&["resume", "-p", "steps", "--reason", "the file is free again"]).output().unwrap();
+    assert!(resumed.status.success(), "{resumed:?}");
+    desk.write("pipelines/steps.toml", PIPELINE);
+    desk.command(&["reconcile", "-p", "steps"]).output().unwrap();
+    let held = desk.at_venue().1;
+    let positions = json(&desk, &["positions"]);
+    assert_eq!(positions["data"]["accounts"][0]["positions"][0]["position"], held.to_string(), "{positions}");
+}
+
+/// A30: a log that cannot be written holds nothing up.
+#[test]
+fn a_full_disk_of_logs_does_not_touch_trading() {
+    let desk = Desk::new(Script::new(1));
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = desk.command(&["run", "-p", "steps"]);
+    command.env("TIDEGATE_LOG", "trace");
+    let status = command.stderr(full()).stdout(Stdio::null()).status().unwrap();
+    assert_eq!((status.code(), desk.at_venue().0), (Some(0), 1));
+    assert_eq!(json(&desk, &["positions"])["data"]["accounts"][0]["flat"], false);
+}
+
 /// Whatever alarms stands in the log, in the same commit as what it is about: whoever tells it later finds it there.
 #[test]
 fn an_alarm_stands_in_the_log_beside_what_caused_it() {

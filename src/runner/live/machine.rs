@@ -56,6 +56,8 @@ pub enum Event {
     Offset(Span),
     /// The venue's rules as they were last read, symbol by symbol; `None`: it does not list one.
     Rules(Vec<Option<Listing>>),
+    /// Something may have happened behind our back: the account is compared.
+    Doubt,
     /// Time has passed.
     Tick,
     /// Stop: nothing new, everything withdrawn; and where a purpose is given, everything closed.
@@ -282,6 +284,7 @@ impl Live {
             Event::Offset(offset) => self.on_offset(offset, now, step, out),
             Event::Rules(listings) => self.obey(&listings),
             Event::Stop { close } => self.stop(close, now, step, out),
+            Event::Doubt => self.doubt_account(now),
             Event::WindDown => self.wind_down(now),
             Event::Resume => {
                 self.trader.desk_mut().resume();
