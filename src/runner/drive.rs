@@ -89,6 +89,8 @@ pub struct Driver<'a> {
     answers: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     pushes: Option<mpsc::Receiver<Push>>,
     is_latched: bool,
+    /// The machine knows what no commit has yet.
+    is_ahead: bool,
     /// The rules that the machine goes by.
     rules: Option<Arc<Rules>>,
     closed: Option<Closed>,
@@ -139,6 +141,7 @@ impl<'a> Driver<'a> {
             answers,
             pushes,
             is_latched: false,
+            is_ahead: false,
             rules: None,
             closed: None,
             tell,
@@ -169,6 +172,17 @@ impl<'a> Driver<'a> {
     #[must_use]
     pub const fn journal(&self) -> &Journal {
         self.journal
+    }
+
+    /// Keeps what was learnt since the last commit, like how long an order took whose events came before its answer.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn keep_rest(&mut self) -> Result<(), DriveError> {
+        if std::mem::take(&mut self.is_ahead) {
+            self.keep_all(&Step::default(), &[], self.clock.now())?;
+        }
+        Ok(())
     }
 
     /// Ends the driving. The lease runs out by itself, and a program on the same machine need not wait for it.
@@ -331,6 +345,9 @@ impl<'a> Driver<'a> {
     async fn perform(&mut self, step: Step, now: Time) -> Result<(), DriveError> {
         if step.is_to_be_kept() {
             self.keep_or_stand(&step, now).await?;
+            self.is_ahead = false;
+        } else {
+            self.is_ahead |= step.is_measured;
         }
         for (id, request) in step.asks {
             if matches!(request, Request::Place(_)) {

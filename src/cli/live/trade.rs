@@ -176,6 +176,7 @@ pub fn trade(
         let mut driver = open(task, &connection, &mut *journal, &stamp, Box::new(tell)).await?;
         let before = driver.watermark();
         let settled = drive(task, &mut driver, columns).await.map_err(drive_failure)?;
+        driver.keep_rest().map_err(drive_failure)?;
         let after = driver.watermark();
         let venue = connection.address.as_str().to_owned();
         Ok::<_, Failure>(Done { live: driver.finish(), settled, before, after, venue, warnings })

@@ -83,6 +83,8 @@ pub struct Step {
     pub watermark: Option<Time>,
     /// Everything was to be closed, and this is how it ended.
     pub closed: Option<Closed>,
+    /// A round trip was measured: worth keeping, and not worth a commit of its own.
+    pub is_measured: bool,
 }
 
 impl Step {
@@ -445,6 +447,7 @@ impl Live {
         step.asks.extend(actions.asks.into_iter().map(|(number, request)| (AskId::Router(number), request)));
         for reading in actions.round_trips {
             self.books.round_trips.push(reading);
+            step.is_measured = true;
             if let Some(until) = self.trader.desk_mut().latency(now, reading) {
                 step.alarms.push(Alarm::Slow { until });
             }
