@@ -249,7 +249,7 @@ fn main() {
     let mut journal = Journal::open(folder.path()).expect("an empty folder takes a journal");
     journal.begin(RUN, "{}").expect("a new journal takes a run");
     let start = Time::from_micros(29_600_000 * MINUTE);
-    let mut toy = Toy { cash: "1000".parse().expect("a literal amount"), ..Toy::default() };
+    let mut toy = Toy { cash: "10000".parse().expect("a literal amount"), ..Toy::default() };
     let Answer::Account(account) = toy.answer(&Request::Account, start) else { unreachable!("an account was asked for") };
     let live = Live::begin(config(), &account, start);
     let mut bench = Bench { live, journal, toy, now: start, watermark: start };
@@ -290,7 +290,7 @@ fn main() {
     told("with the journal synced", whole);
     let Bench { journal, toy, .. } = bench;
     drop(journal);
-    (0..STARTS).for_each(|_| start(folder.path(), &toy));
+    (0..STARTS).for_each(|_| begin_again(folder.path(), &toy));
 }
 
 /// An exchange on loopback that has what the account should have, and no order of it.
@@ -309,7 +309,7 @@ fn venue(toy: &Toy) -> Served {
 }
 
 /// Opens the journal, looks it over, and drives the account until it was compared.
-fn start(folder: &Path, toy: &Toy) {
+fn begin_again(folder: &Path, toy: &Toy) {
     let venue = venue(toy);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let begin = Instant::now();
