@@ -35,6 +35,7 @@ mod recover;
 mod replay;
 mod resolve;
 mod resume;
+mod round_trip;
 mod run;
 mod schedule;
 mod schema;

@@ -92,13 +92,15 @@ impl Run {
     /// The same with orders to a real venue.
     fn run_live(&self, context: &Context, place: &Workplace) -> Result<Exit, Failure> {
         live::admit(context, place)?;
-        let stop = work::stop_on_signal()?;
+        let signals = work::signals()?;
+        let stop = &signals.stop;
         let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
+        look_over(context, &mut journal)?;
         let account = format!("{}@{}", place.plan.name(), live::venue_word(&place.profile));
         let standing = journal.watermark(&account)?;
         let watermark = standing.as_ref().map(|(watermark, _)| *watermark);
         if place.plan.is_enabled(StageKind::Ingest) {
-            let taken = take_in(context, place, watermark, &stop)?;
+            let taken = take_in(context, place, watermark, stop)?;
             if !taken.is_kept() {
                 return contract_broken(context, place, &mut journal, &taken);
             }
@@ -111,9 +113,20 @@ impl Run {
         let from = watermark.filter(|_| is_warm).map(|time| time.saturating_add(Span::from_micros(1)));
         let columns = turn::closed(context.clock.as_ref(), place, from)?;
         let alerting = Alerting::start(context, place, &journal)?;
-        let task = live::Task { context, place, stop: &stop };
-        live::trade(&task, &mut journal, &columns, alerting)
+        let task = live::Task { context, place, stop };
+        live::trade(&task, &mut journal, &columns, alerting, &signals.is_terminated)
     }
+}
+
+/// A15: nothing is traded by a journal that is not whole.
+///
+/// # Errors
+/// When it is not.
+pub fn look_over(context: &Context, journal: &mut Journal) -> Result<(), Failure> {
+    let bar = work::progress(context, "journal", journal.head().sequence);
+    let looked = journal.verify_before_trading(|rows| bar.set_position(rows)).map_err(journal_failure);
+    bar.finish_and_clear();
+    looked.map(drop)
 }
 
 /// Refuses real money on a venue that this program does not have.

@@ -15,6 +15,8 @@ use super::select::Select;
 
 /// The loop tells systemd that it turns each few seconds; one that has not for so long is killed and started again.
 const WATCHDOG_SECS: u32 = 30;
+/// An order in doubt is asked about for a minute before the program ends.
+const STOP_SECS: u32 = 90;
 /// Started again so many times within five minutes, it stays down.
 const STARTS_MAX: u32 = 5;
 /// More memory than this is a leak of ours.
@@ -106,7 +108,7 @@ Restart=on-failure
 RestartSec=5
 RestartPreventExitStatus={}
 WatchdogSec={WATCHDOG_SECS}
-TimeoutStopSec=20
+TimeoutStopSec={STOP_SECS}
 MemoryMax={MEMORY_MAX}
 LimitCORE=0
 UMask=0077

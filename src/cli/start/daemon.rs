@@ -43,8 +43,6 @@ const TURN_EVERY: Span = Span::from_secs(5);
 const AGAIN_AFTER: Span = Span::from_secs(10);
 /// Whether a lent account has come back is looked at so often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// An order that nobody knows about is waited for at the end, but not longer: a service manager would kill.
-const RESOLVE_WITHIN: Span = Span::from_secs(8);
 /// Under this name the journal keeps the last slot of each pipeline.
 pub const SLOTS: &str = "slots";
 /// Under this name it keeps which schedules a person has paused.
@@ -163,7 +161,8 @@ impl Daemon<'_> {
             }
         };
         let told = hands.finish(journal);
-        journal.seal()?;
+        // The end of the log is on the disk, and the next start finds a short write-ahead log.
+        journal.seal().and_then(|()| journal.checkpoint()).map_err(journal_failure)?;
         told?.iter().for_each(|warning| print_err(&format!("warning: {warning}\n")));
         held
     }
@@ -260,7 +259,8 @@ impl Daemon<'_> {
         self.meters.beat(now, &self.agenda);
         if let Account::Venue(on) = account {
             let place = &self.places[on.pipeline];
-            self.meters.venue(venue_word(&place.profile), on.driver.is_answered(), None);
+            let trip = on.live().books().round_trips.figures().map(|figures| figures.last);
+            self.meters.venue(venue_word(&place.profile), on.driver.is_answered(), trip);
             self.meters.account(&Figures {
                 pipeline: place.plan.name(),
                 desk: on.live().trader().desk().state(),
@@ -346,27 +346,22 @@ impl Daemon<'_> {
         }
     }
 
-    /// Ends an account on a real venue: what nobody knows is asked about once more, within a bound; the record is written.
+    /// Leaves an account on a real venue: at the end what rests is withdrawn and what nobody knows is asked about, within a bound.
     async fn leave(&self, account: Account<'_>, held: Result<Held, Failure>) -> Result<Held, Failure> {
         let Account::Venue(mut on) = account else { return held };
-        let held = held?;
-        let mut exit = Exit::Done;
+        let mut held = held?;
         if matches!(held, Held::Stopped(_)) {
             self.beat.stopping();
-            let never = AtomicBool::new(false);
-            let is_known = |live: &crate::runner::live::Live| live.router().state().open().all(|order| order.doubt.is_none());
-            let known = on.driver.run_until(self.now() + RESOLVE_WITHIN, &never, is_known).await.map_err(live::drive_failure)?;
-            if !known {
-                let doubtful: Vec<String> = on.live().router().state().open().map(|order| order.id().to_string()).collect();
-                print_err(&format!("nobody knows what became of {}; `tidegate reconcile` asks again\n", doubtful.join(", ")));
-                exit = Exit::PositionsOpen;
+            on.driver.wind_down().await.map_err(live::drive_failure)?;
+            let left: Vec<String> = on.live().router().state().open().map(|order| order.id().to_string()).collect();
+            if !left.is_empty() {
+                print_err(&format!("not known to have ended: {}; `tidegate reconcile` asks again\n", left.join(", ")));
+                held = Held::Stopped(Exit::PositionsOpen);
             }
         }
+        on.driver.keep_rest().map_err(live::drive_failure)?;
         on.conclude(&self.folder)?;
-        Ok(match held {
-            Held::Stopped(_) => Held::Stopped(exit),
-            wanted => wanted,
-        })
+        Ok(held)
     }
 
     /// Waits a while after a failure that may pass.

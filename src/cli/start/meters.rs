@@ -113,11 +113,12 @@ impl Meters {
         });
     }
 
-    pub fn venue(&self, name: &str, is_up: bool, skew: Option<Span>) {
+    /// Whether the venue answers, and how long the last order took there and back.
+    pub fn venue(&self, name: &str, is_up: bool, round_trip: Option<Span>) {
         self.with(|exposition| {
             exposition.set("venue_up", &[name], if is_up { 1.0 } else { 0.0 });
-            if let Some(skew) = skew {
-                exposition.set("venue_clock_skew_seconds", &[name], skew.as_secs_f64());
+            if let Some(round_trip) = round_trip {
+                exposition.set("order_round_trip_seconds", &[name], round_trip.as_secs_f64());
             }
         });
     }

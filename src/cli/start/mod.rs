@@ -10,6 +10,7 @@ mod slot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::anyhow;
 use clap::Args;
@@ -19,7 +20,7 @@ use super::exit::{Exit, Failure, OrExit};
 use super::live;
 use super::names;
 use super::output::{print_err, print_out};
-use super::run::{journal_failure, refuse_live};
+use super::run::{journal_failure, look_over, refuse_live};
 use super::select::Select;
 use super::table::to_second;
 use super::work::{self, Workplace};
@@ -74,8 +75,9 @@ impl Start {
         for place in &places {
             admit(context, place)?;
         }
-        let stop = work::stop_on_signal()?;
-        let journal = Journal::open(&folder).map_err(journal_failure)?;
+        let signals = work::signals()?;
+        let mut journal = Journal::open(&folder).map_err(journal_failure)?;
+        look_over(context, &mut journal)?;
         let door = Door::open(&folder)?;
         let meters = Arc::new(Meters::new(context.clock.clone(), profile.name(), live::mode_of(profile)));
         let endpoint = Endpoint::start(profile.listen(), meters.clone()).map_err(|error| {
@@ -90,7 +92,7 @@ impl Start {
         let mut daemon = Daemon {
             context,
             folder,
-            stop,
+            stop: signals.stop,
             door,
             meters,
             agenda,
@@ -106,7 +108,9 @@ impl Start {
         if !context.json && !context.quiet {
             print_err("stopped: what was finished is recorded\n");
         }
-        Ok(exit)
+        // Whoever runs services takes an orderly end for a success; whoever pressed Ctrl-C sees that it was one.
+        let is_pressed = exit == Exit::Done && !signals.is_terminated.load(Ordering::SeqCst);
+        Ok(if is_pressed { Exit::Interrupted } else { exit })
     }
 
     fn places(&self, context: &Context) -> Result<Vec<Workplace>, Failure> {
