@@ -13,6 +13,7 @@ mod check;
 mod close_all;
 mod completions;
 mod config;
+mod dashboards;
 mod data;
 mod diff;
 pub mod exit;
@@ -132,6 +133,7 @@ enum Verb {
     Completions(completions::Completions),
     Man(man::Man),
     FromEnv(from_env::FromEnv),
+    Dashboards(dashboards::DashboardsArgs),
     VenueSim(venue_sim::VenueSim),
     /// Take bars into the lake, check them, list them.
     Data(data::DataArgs),
@@ -235,6 +237,7 @@ pub fn main() -> ExitCode {
         Verb::Completions(verb) => verb.run(&context),
         Verb::Man(verb) => verb.run(&context),
         Verb::FromEnv(verb) => verb.run(&context),
+        Verb::Dashboards(args) => dashboards::run(&args, &context),
         Verb::VenueSim(verb) => verb.run(&context),
         Verb::Data(args) => data::run(&args, &context),
     };

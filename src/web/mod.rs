@@ -11,6 +11,8 @@
 
 pub mod data_page;
 pub mod endpoint;
+pub mod grafana;
 pub mod heat_map;
 mod markup;
+pub mod prometheus;
 mod whole;
