@@ -41,3 +41,15 @@ pub mod hard {
     pub const LADDER_MULTIPLY: u32 = 2;
     pub const LADDER_EVERY: Span = Span::from_days(7);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hard_caps_are_amounts_of_whole_money() {
+        let money = |text: &str| text.parse::<Money>().unwrap();
+        assert_eq!(hard::MAX_NOTIONAL_PER_ORDER, money("10000"));
+        assert_eq!(hard::MAX_TOTAL_NOTIONAL, money("50000"));
+    }
+}
