@@ -109,6 +109,7 @@ fn an_exit_that_rests_is_waited_for_and_sent_again_when_it_expires() {
     floor.flat(100.0, Target::Hold);
     assert_eq!((floor.desk.tally().orders, floor.desk.open_orders().len()), (3, 2), "a buy, and two slices of 50.5");
     assert!(!floor.rows.notices.iter().any(|n| matches!(n, Notice::Dust { .. })), "it is spoken for");
+    assert_eq!(floor.refusals(), [""; 0]);
     floor.flat(100.0, Target::Hold);
     assert_eq!((floor.desk.tally().orders, floor.desk.open_orders().len()), (5, 2), "OMS-4");
 }

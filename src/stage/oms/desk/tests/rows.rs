@@ -6,6 +6,12 @@ fn days(rows: &Records) -> Vec<String> {
     rows.equity.iter().map(|row| row.at.to_string()).collect()
 }
 
+/// Of each kill: was anything held?
+fn killed(floor: &Floor) -> Vec<bool> {
+    let held = |n: &Notice| if let Notice::Killed { had_position, .. } = n { Some(*had_position) } else { None };
+    floor.rows.notices.iter().filter_map(held).collect()
+}
+
 #[test]
 fn a_quiet_day_leaves_one_mark_its_last() {
     let mut floor = Floor::new(setup());
@@ -34,8 +40,15 @@ fn a_kill_is_written_with_its_mark() {
     floor.flat(100.0, long()).flat(100.0, Target::Hold).flat(79.0, Target::Hold).flat(79.0, Target::Hold);
     assert_eq!(days(&floor.rows), ["2026-03-02T02:00:00Z", "2026-03-02T03:00:00Z"]);
     assert_eq!(floor.rows.equity[1].state, TradingState::Halted);
-    let killed = |n: &&Notice| matches!(n, Notice::Killed { had_position: true, .. });
-    assert_eq!((floor.rows.notices.iter().filter(killed).count(), floor.desk.kills()), (1, 1));
+    assert_eq!((killed(&floor), floor.desk.kills()), (vec![true], 1));
+}
+
+#[test]
+fn a_kill_by_a_sale_leaves_no_position_to_close() {
+    let limits = Limits { max_dd_daily: Fraction::from_f64(0.01).unwrap(), ..limits() };
+    let mut floor = Floor::new(Setup { limits, ..setup() });
+    floor.flat(100.0, long()).flat(100.0, Target::Flat).flat(79.0, Target::Hold);
+    assert_eq!(killed(&floor), [false]);
 }
 
 #[test]
