@@ -27,6 +27,10 @@ bench NAME="replay":
 sim N="2000" FIRST="0":
     TIDEGATE_SIM_SEEDS={{N}} TIDEGATE_SIM_FIRST={{FIRST}} cargo test --release --test it simulation::days -- --nocapture
 
+# Is there a test that fails when a line of the gate or of the desk is wrong? Half an hour; not part of `just ci`.
+mutants *ARGS:
+    .ci/mutants {{ARGS}}
+
 # Rewrite the expected output of the cases; read the diff like code.
 golden:
     TIDEGATE_UPDATE_GOLDEN=1 cargo test --test it diagnostics

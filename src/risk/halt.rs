@@ -429,4 +429,99 @@ mod tests {
         guard.open(now + rule.pause_for);
         assert_eq!(guard.state(), TradingState::Active);
     }
+
+    #[test]
+    fn states_and_causes_are_named_as_they_are_written_down() {
+        for state in [TradingState::Active, TradingState::Reducing, TradingState::Halted] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+        }
+        let causes = [
+            HaltCause::DrawdownDaily,
+            HaltCause::DrawdownWeekly,
+            HaltCause::Operator,
+            HaltCause::ForeignActivity,
+            HaltCause::ReconcileMismatch,
+            HaltCause::VenueProtocol,
+            HaltCause::Overfill,
+            HaltCause::VenueKey,
+            HaltCause::UnresolvedOrder,
+            HaltCause::Clock,
+            HaltCause::Journal,
+        ];
+        for cause in causes {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.name());
+        }
+    }
+
+    #[test]
+    fn a_trip_says_how_far_equity_fell() {
+        let mut guard = Guard::new(money("800"));
+        assert_eq!(guard.kills(), 0);
+        guard.open(at("2026-03-02T00:00:00Z"));
+        let trip = guard.mark(at("2026-03-02T01:00:00Z"), money("600"), &limits(), &rules()).unwrap();
+        assert!((trip.drawdown() - 0.25).abs() < 1e-12, "{}", trip.drawdown());
+        assert_eq!((trip.flatten, trip.paused_until, guard.paused_until()), (true, None, None));
+    }
+
+    #[test]
+    fn a_latch_keeps_its_first_cause_and_only_tightens() {
+        let mut guard = Guard::new(money("1000"));
+        let (first, later) = (at("2026-03-02T00:00:00Z"), at("2026-03-02T00:01:00Z"));
+        assert!(guard.halt(first, HaltCause::Clock, false));
+        assert!(!guard.halt(later, HaltCause::Operator, true));
+        assert_eq!(guard.standing_halt(), Some(&Halt { cause: HaltCause::Clock, at: first, cancels_only: true }));
+        assert!(!guard.halt(later, HaltCause::Operator, false));
+        assert!(guard.standing_halt().unwrap().cancels_only, "a milder word does not loosen it");
+    }
+
+    #[test]
+    fn of_two_pauses_the_later_end_counts() {
+        let mut guard = Guard::new(money("1000"));
+        let end = at("2026-03-02T01:00:00Z");
+        guard.pause(end);
+        guard.pause(end - Span::from_secs(60));
+        assert_eq!(guard.paused_until(), Some(end));
+        assert_eq!(guard.state(), TradingState::Reducing);
+        let rule = OnLatency { window: 1, pause_for: Span::from_secs(60) };
+        guard.latency(end - Span::from_secs(600), Span::from_secs(2), Span::from_secs(1), rule);
+        assert_eq!(guard.paused_until(), Some(end));
+        guard.resume();
+        assert_eq!((guard.paused_until(), guard.state()), (None, TradingState::Active));
+    }
+
+    #[test]
+    fn a_loss_inside_its_pause_does_not_lengthen_it_and_one_at_its_end_does() {
+        let limits = Limits { max_dd_weekly: Fraction::ONE, ..limits() };
+        let rules = pausing(PauseFor::Span(Span::from_secs(3600)));
+        let (start, hour) = (at("2026-03-02T00:00:00Z"), Span::from_secs(3600));
+        let mut guard = Guard::new(money("1000"));
+        guard.open(start);
+        guard.mark(start + hour, money("960"), &limits, &rules);
+        assert_eq!(guard.paused_until(), Some(start + hour + hour));
+        guard.mark(start + hour + Span::from_secs(1800), money("950"), &limits, &rules);
+        assert_eq!(guard.paused_until(), Some(start + hour + hour));
+        // A close stands at the very end of the pause, whose bar began inside of it.
+        guard.mark(start + hour + hour, money("940"), &limits, &rules);
+        assert_eq!(guard.paused_until(), Some(start + hour + hour + hour));
+        assert_eq!(guard.kills(), 1);
+    }
+
+    #[test]
+    fn a_high_water_mark_rises_and_the_limit_with_it() {
+        let (limits, rules) = (limits(), rules());
+        let mut guard = Guard::new(money("1000"));
+        guard.open(at("2026-03-02T00:00:00Z"));
+        for (equity, trips) in [("1100", false), ("1067.01", false), ("1067", true)] {
+            let trip = guard.mark(at("2026-03-02T01:00:00Z"), money(equity), &limits, &rules);
+            assert_eq!(trip.is_some(), trips, "{equity} of 1100");
+        }
+        assert_eq!(guard.day_high(), money("1100"));
+    }
+
+    #[test]
+    fn an_account_without_money_has_nothing_to_lose() {
+        let mut guard = Guard::new(Money::ZERO);
+        guard.open(at("2026-03-02T00:00:00Z"));
+        assert_eq!(guard.mark(at("2026-03-02T01:00:00Z"), money("-1"), &limits(), &rules()), None);
+    }
 }

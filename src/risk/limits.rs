@@ -89,7 +89,15 @@ pub mod hard {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::risk::testing::limits;
+
+    #[test]
+    fn the_hard_caps_are_amounts_of_whole_money() {
+        let money = |text: &str| text.parse::<Money>().unwrap();
+        assert_eq!(hard::MAX_NOTIONAL_PER_ORDER, money("10000"));
+        assert_eq!(hard::MAX_TOTAL_NOTIONAL, money("50000"));
+    }
 
     /// One limit lower and another higher: only the lower one counts.
     #[test]

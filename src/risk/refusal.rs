@@ -198,3 +198,84 @@ impl Refusals {
         self.0.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One refusal of each kind, with what people read of it.
+    fn told() -> Vec<(Refusal, &'static str)> {
+        let money = |text: &str| text.parse::<Money>().unwrap();
+        let price = |text: &str| text.parse::<Price>().unwrap();
+        let qty = |text: &str| text.parse::<Qty>().unwrap();
+        let max = Fraction::from_f64(0.01).unwrap();
+        let (age, span) = (Span::from_secs(7260), Span::from_secs(7200));
+        let (step, tick) = (qty("0.001"), price("0.5"));
+        vec![
+            (Refusal::Halted { cause: HaltCause::Operator }, "halted: operator, allowed no halt"),
+            (Refusal::Paused, "paused: paused, allowed active"),
+            (Refusal::SymbolNotAllowed, "symbol-not-allowed: not listed, allowed risk.symbols"),
+            (Refusal::StaleData { age, max: span }, "stale-data: 121m, allowed 2h"),
+            (Refusal::DataGap { bars_since: 3, window: 26 }, "data-gap: 3 bars since a hole, allowed 26 bars"),
+            (Refusal::UnknownOrderOpen { orders: 2 }, "unknown-order-open: 2, allowed 0"),
+            (Refusal::NotReconciled, "not-reconciled: not reconciled, allowed reconciled"),
+            (Refusal::DuplicateIntent { since: age, window: span }, "duplicate-intent: 121m, allowed 2h"),
+            (
+                Refusal::PriceCollar { price: price("98"), reference: price("100"), max },
+                "price-collar: 98, allowed within 0.01 of 100",
+            ),
+            (
+                Refusal::ReferenceMoved { from: price("100"), to: price("98"), max },
+                "reference-moved: 100 to 98, allowed within 0.01",
+            ),
+            (Refusal::LotOrTick { qty: qty("0.0015"), step, price: None, tick }, "lot-or-tick: 0.0015, allowed steps of 0.001"),
+            (
+                Refusal::LotOrTick { qty: qty("0.0015"), step, price: Some(price("98.7")), tick },
+                "lot-or-tick: 0.0015 at 98.7, allowed steps of 0.001, ticks of 0.5",
+            ),
+            (Refusal::MinNotional { notional: money("4"), min: money("5") }, "min-notional: 4, allowed 5"),
+            (Refusal::MaxNotionalPerOrder { notional: money("60"), max: money("50") }, "max-notional-per-order: 60, allowed 50"),
+            (
+                Refusal::MaxPositionNotional { would_be: money("101"), max: money("100") },
+                "max-position-notional: 101, allowed 100",
+            ),
+            (Refusal::MaxTotalNotional { would_be: money("201"), max: money("200") }, "max-total-notional: 201, allowed 200"),
+            (Refusal::MaxDailyTurnover { would_be: money("1001"), max: money("1000") }, "max-daily-turnover: 1001, allowed 1000"),
+            (Refusal::MaxParticipation { qty: qty("2"), max: qty("1.5") }, "max-participation: 2, allowed 1.5"),
+            (Refusal::MaxOpenOrders { open: 5, max: 4 }, "max-open-orders: 5, allowed 4"),
+            (Refusal::MaxOrdersPerMinute { sent: 11, max: 10 }, "max-orders-per-minute: 11, allowed 10"),
+            (Refusal::MaxOrdersPerDay { sent: 201, max: 200 }, "max-orders-per-day: 201, allowed 200"),
+            (Refusal::RepeatedOrders { in_a_row: 6, max: 5 }, "repeated-orders: 6, allowed 5"),
+            (
+                Refusal::InsufficientBalance { needed: money("50.05"), available: money("50") },
+                "insufficient-balance: 50.05, allowed 50",
+            ),
+            (Refusal::PositionTooSmall { qty: qty("2"), available: qty("1") }, "insufficient-balance: 2, allowed 1"),
+        ]
+    }
+
+    #[test]
+    fn a_refusal_says_what_was_seen_and_what_is_allowed() {
+        for (refusal, text) in told() {
+            assert_eq!(refusal.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_code_in_records_is_the_code_that_is_told() {
+        for (refusal, _) in told() {
+            let written = serde_json::to_value(refusal).unwrap()["code"].clone();
+            // To people it is the same no, whether money or the position is too small.
+            let expected = if written == "position-too-small" { "insufficient-balance".into() } else { written };
+            assert_eq!(expected, refusal.code());
+        }
+    }
+
+    #[test]
+    fn refusals_are_never_none_and_keep_their_order() {
+        assert_eq!(Refusals::new(Vec::new()), None);
+        let refusals = Refusals::new(vec![Refusal::Paused, Refusal::NotReconciled]).unwrap();
+        assert_eq!(refusals.headline(), &Refusal::Paused);
+        assert!(refusals.iter().eq(&[Refusal::Paused, Refusal::NotReconciled]));
+    }
+}

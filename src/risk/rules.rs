@@ -75,3 +75,16 @@ pub struct OnLatency {
     pub window: u32,
     pub pause_for: Span,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_in_bars_depends_on_the_interval_and_one_in_time_does_not() {
+        let age = |age: BarAge, interval: &str| age.span(interval.parse().unwrap());
+        assert_eq!(age(BarAge::Bars(2), "1h"), Span::from_secs(7200));
+        assert_eq!(age(BarAge::Bars(2), "5m"), Span::from_secs(600));
+        assert_eq!(age(BarAge::Span(Span::from_secs(90)), "1h"), Span::from_secs(90));
+    }
+}

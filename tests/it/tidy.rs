@@ -148,6 +148,23 @@ fn the_table_of_faults_names_tests_that_exist() {
     faults::every_test_exists();
 }
 
+/// A row says which line of which function, changed how, no test minds. A function that went away takes its row with it.
+#[test]
+fn the_list_of_mutants_names_functions_that_exist() {
+    let text = std::fs::read_to_string(root().join("docs/mutants.md")).unwrap();
+    let rows: Vec<Vec<&str>> =
+        text.lines().filter(|line| line.starts_with("| `src/")).map(|line| line.split('`').collect()).collect();
+    assert!(!rows.is_empty(), "the table is not read");
+    for row in rows {
+        let (file, change) = (row[1], row[3]);
+        let path =
+            change.rsplit_once(" in ").map_or_else(|| change.split_whitespace().nth(1).unwrap_or_default(), |(_, path)| path);
+        let name = path.rsplit("::").next().unwrap();
+        let source = std::fs::read_to_string(root().join(file)).unwrap_or_else(|_| panic!("{file} is not there"));
+        assert!(source.contains(&format!("fn {name}(")), "{file} has no function {name}");
+    }
+}
+
 #[test]
 fn every_test_file_is_part_of_the_binary() {
     let main = Source::new("tests/it/main.rs", &std::fs::read_to_string(root().join("tests/it/main.rs")).unwrap());

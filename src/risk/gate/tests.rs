@@ -150,6 +150,9 @@ fn prices_pass_at_the_collar_and_not_beyond() {
     assert_eq!(codes(limit("49999.995"), &view(&i)), ["lot-or-tick"]);
     let dead = OrderIntent { reference: Price::ZERO, ..buy("50") };
     assert!(codes(dead, &view(&i)).contains(&"price-collar"), "a reference of zero is no reference");
+    let wide = Gate::new(Limits { price_collar: Fraction::ONE, ..limits() }, rules());
+    let refusals = wide.check(limit("0"), &view(&i)).unwrap_err();
+    assert_eq!(refusals.headline().code(), "price-collar", "a price of zero is within no collar");
 }
 
 #[test]
@@ -226,6 +229,47 @@ fn nothing_is_sold_that_is_not_held() {
     assert_eq!(codes(sell("0.5"), &view), [""; 0]);
     assert!(codes(sell("0.50001"), &view).contains(&"insufficient-balance"));
     assert_eq!(codes(sell("0.000005"), &view), ["lot-or-tick"]);
+}
+
+/// RISK-4: what counts as an exit is a sale of base units that are held.
+#[test]
+fn neither_a_buy_nor_a_sale_by_amount_is_an_exit() {
+    let i = instrument();
+    let halt = Halt { cause: HaltCause::DrawdownDaily, at: now(), cancels_only: false };
+    let view = View { state: TradingState::Halted, halt: Some(&halt), position: qty("1"), ..view(&i) };
+    assert_eq!(codes(sell("0.001"), &view), [""; 0]);
+    assert_eq!(codes(OrderIntent { size: Size::Base(qty("0.001")), ..buy("50") }, &view), ["halted"]);
+    assert_eq!(codes(OrderIntent { side: Side::Sell, ..buy("50") }, &view), ["halted"]);
+}
+
+#[test]
+fn the_slices_of_one_exit_are_no_duplicates_and_all_else_is() {
+    let i = instrument();
+    let view = View { position: qty("1"), last_same_order: Some(now()), ..view(&i) };
+    let code =
+        |intent: OrderIntent, sequence| codes(OrderIntent { id: ClientOrderId { sequence, ..intent.id }, ..intent }, &view);
+    assert_eq!(code(sell("0.001"), 0), ["duplicate-intent"]);
+    assert_eq!(code(sell("0.001"), 1), [""; 0]);
+    assert_eq!(code(buy("50"), 1), ["duplicate-intent"]);
+}
+
+#[test]
+fn before_the_account_was_compared_only_a_persons_way_out_passes() {
+    let i = instrument();
+    let view = View { reconciled: false, position: qty("1"), ..view(&i) };
+    let rollback = |intent| OrderIntent { purpose: Purpose::Rollback, ..intent };
+    assert_eq!(codes(rollback(sell("0.001")), &view), [""; 0]);
+    assert_eq!(codes(sell("0.001"), &view), ["not-reconciled"]);
+    assert_eq!(codes(rollback(buy("50")), &view), ["not-reconciled"]);
+}
+
+#[test]
+fn a_hole_in_the_data_is_let_pass_where_the_rules_only_warn() {
+    let i = instrument();
+    let view = View { bars_since_gap: 0, ..view(&i) };
+    assert_eq!(codes(buy("50"), &view), ["data-gap"]);
+    let warns = Gate::new(limits(), Rules { data_gap: DataGap::Warn, ..rules() });
+    assert!(warns.check(buy("50"), &view).is_ok());
 }
 
 /// Money from nothing to a little above `whole`: half of the cases lie beyond a limit of four fifths of it.

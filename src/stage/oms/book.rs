@@ -290,3 +290,196 @@ impl Book {
         self.open.iter().any(|order| order.intent.symbol == symbol && order.intent.side == Side::Buy)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ClientOrderId, FeeIn, Liquidity, OrderKind, Size, Span};
+
+    const BTC: SymbolIndex = SymbolIndex(0);
+    const ETH: SymbolIndex = SymbolIndex(1);
+    const HOUR: Span = Span::from_secs(3600);
+
+    fn money(text: &str) -> Money {
+        text.parse().unwrap()
+    }
+    fn book() -> Book {
+        Book::new(money("1000"), 2)
+    }
+    fn qty(text: &str) -> Qty {
+        text.parse().unwrap()
+    }
+    fn noon() -> Time {
+        "2026-03-02T12:00:00Z".parse().unwrap()
+    }
+    fn bar(open_time: Time, close: f64) -> Bar {
+        Bar { open_time, open: close, high: close, low: close, close, volume: 7.0 }
+    }
+
+    /// An order for `size` units at 100.
+    fn intent(symbol: SymbolIndex, side: Side, size: &str, decided_at: Time) -> OrderIntent {
+        OrderIntent {
+            id: ClientOrderId { scope: 1, bar: decided_at, sequence: 0 },
+            symbol,
+            side,
+            kind: OrderKind::Market,
+            size: Size::Base(qty(size)),
+            purpose: Purpose::Signal,
+            decided_at,
+            reference: "100".parse().unwrap(),
+        }
+    }
+
+    fn open(symbol: SymbolIndex, side: Side, size: &str, filled: &str, state: OrderState) -> OpenOrder {
+        let (intent, filled) = (intent(symbol, side, size, noon()), qty(filled));
+        let filled_notional = intent.reference.notional(filled);
+        OpenOrder { intent, state, filled, filled_notional, fees: Money::ZERO, atr: None }
+    }
+
+    fn fill(side: Side, size: &str, price: &str, at: Time) -> Fill {
+        Fill {
+            order: ClientOrderId { scope: 1, bar: at, sequence: 0 },
+            symbol: BTC,
+            side,
+            purpose: Purpose::Signal,
+            at,
+            price: price.parse().unwrap(),
+            qty: qty(size),
+            fee: money("0.1"),
+            fee_in: FeeIn::Quote,
+            liquidity: Liquidity::Taker,
+            reference: price.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn holes_are_counted_in_bars() {
+        let mut book = book();
+        let hours = |count: i64| Span::from_micros(HOUR.micros() * count);
+        let mut observe = |after: i64| {
+            let missing = book.observe(BTC, &bar(noon() + hours(after), 100.0), "1h".parse().unwrap());
+            (missing, book.holding(BTC).bars_since_gap)
+        };
+        assert_eq!(observe(0), (0, u32::MAX), "what lies before the first bar is no hole");
+        assert_eq!(observe(1), (0, u32::MAX));
+        assert_eq!(observe(4), (2, 1));
+        assert_eq!(observe(5), (0, 2));
+        assert_eq!(observe(7), (1, 1));
+    }
+
+    /// OMS-5.
+    #[test]
+    fn equity_is_cash_and_what_is_held_at_the_last_close() {
+        let mut book = book();
+        book.apply(&fill(Side::Buy, "2", "100", noon()), None);
+        assert_eq!((book.cash, book.value, book.equity()), (money("799.9"), money("200"), money("999.9")));
+        book.observe(BTC, &bar(noon(), 110.0), "1h".parse().unwrap());
+        assert_eq!((book.value, book.equity()), (money("220"), money("1019.9")));
+        book.observe(ETH, &bar(noon(), 50.0), "1h".parse().unwrap());
+        assert_eq!(book.value, money("220"), "nothing is held of the other symbol");
+        book.apply(&fill(Side::Sell, "0.5", "120", noon()), None);
+        assert_eq!((book.cash, book.value), (money("859.8"), money("180")));
+        book.observe(BTC, &bar(noon() + HOUR, 100.0), "1h".parse().unwrap());
+        assert_eq!(book.value, money("150"));
+        let holding = book.holding(BTC);
+        assert_eq!((holding.close, holding.previous_close, holding.volume), (Some(100.0), Some(110.0), 7.0));
+        assert_eq!(book.tally.turnover, money("260"));
+        assert_eq!((book.tally.fills, book.tally.fees), (2, money("0.2")));
+    }
+
+    #[test]
+    fn an_entry_is_the_average_of_its_buys_and_ends_with_the_position() {
+        let mut book = book();
+        book.apply(&fill(Side::Buy, "1", "100", noon()), Some(3.0));
+        book.apply(&fill(Side::Buy, "3", "120", noon()), Some(4.0));
+        book.apply(&fill(Side::Sell, "1", "150", noon()), None);
+        let held = book.holding(BTC).held();
+        assert_eq!((held.position, held.value, held.entry), (qty("3"), money("450"), Some(115.0)));
+        assert_eq!(book.holding(BTC).entry.unwrap().atr, Some(3.0), "stops measure from the first buy");
+        book.holding_mut(BTC).exiting = Some(Purpose::StopLoss);
+        assert_eq!(book.holding(BTC).held().exiting, Some(Purpose::StopLoss));
+        book.apply(&fill(Side::Sell, "3", "150", noon()), None);
+        let held = book.holding(BTC).held();
+        assert_eq!((held.position, held.entry, held.exiting), (Qty::ZERO, None, None));
+    }
+
+    #[test]
+    fn an_open_order_counts_for_what_is_left_of_it() {
+        let mut book = book();
+        book.open.push(open(BTC, Side::Buy, "1", "0.25", OrderState::PartiallyFilled));
+        book.open.push(open(ETH, Side::Buy, "2", "0", OrderState::Accepted));
+        book.open.push(open(BTC, Side::Sell, "3", "1", OrderState::PartiallyFilled));
+        assert_eq!((book.open_buys(None), book.open_buys(Some(BTC))), (money("275"), money("75")));
+        assert_eq!((book.open_sells(BTC), book.open_sells(ETH)), (qty("2"), Qty::ZERO));
+        assert_eq!(book.turnover_today(noon()), money("475"));
+        // Filled above the price it was counted with.
+        book.open[1].filled_notional = money("201");
+        assert_eq!((book.open_buys(Some(ETH)), book.turnover_today(noon())), (Money::ZERO, money("275")));
+    }
+
+    #[test]
+    fn what_is_unknown_or_being_bought_is_of_one_symbol() {
+        let mut book = book();
+        book.open.push(open(BTC, Side::Buy, "1", "0", OrderState::Unknown));
+        book.open.push(open(BTC, Side::Sell, "1", "0", OrderState::Unknown));
+        book.open.push(open(BTC, Side::Sell, "1", "0", OrderState::Accepted));
+        book.open.push(open(ETH, Side::Sell, "1", "0", OrderState::Accepted));
+        assert_eq!((book.unknown_orders(BTC), book.unknown_orders(ETH)), (2, 0));
+        assert_eq!((book.is_buying(BTC), book.is_buying(ETH)), (true, false));
+    }
+
+    #[test]
+    fn orders_are_counted_by_the_minute_and_what_is_older_is_forgotten() {
+        let mut book = book();
+        let after = |millis| noon() + Span::from_millis(millis);
+        book.count_order(&intent(BTC, Side::Buy, "1", noon()));
+        book.count_order(&intent(BTC, Side::Buy, "1", after(59_999)));
+        assert_eq!([0, 59_999, 60_000, 119_999].map(|millis| book.orders_last_minute(after(millis))), [2, 2, 1, 0]);
+        book.count_order(&intent(BTC, Side::Buy, "1", after(60_000)));
+        assert_eq!(book.sent, [after(59_999), after(60_000)]);
+        assert_eq!((book.tally.orders, book.orders_today(noon())), (3, 3));
+    }
+
+    #[test]
+    fn orders_in_a_row_are_those_of_one_side() {
+        let mut book = book();
+        let mut count = |symbol, side| {
+            book.holding_mut(symbol).denied = Some("halted".to_owned());
+            book.count_order(&intent(symbol, side, "1", noon()));
+            let Holding { in_a_row, last_buy, last_sell, denied, .. } = book.holding(symbol).clone();
+            assert_eq!(denied, None, "something happened since");
+            (in_a_row.unwrap().1, last_buy.is_some(), last_sell.is_some())
+        };
+        assert_eq!(count(BTC, Side::Buy), (1, true, false));
+        assert_eq!(count(BTC, Side::Buy), (2, true, false));
+        assert_eq!(count(ETH, Side::Sell), (1, false, true));
+        assert_eq!(count(BTC, Side::Buy), (3, true, false));
+        assert_eq!(count(BTC, Side::Sell), (1, true, true));
+        assert_eq!(count(BTC, Side::Sell), (2, true, true));
+    }
+
+    #[test]
+    fn a_day_counts_for_itself() {
+        let mut book = book();
+        let late: Time = "2026-03-02T23:59:59.999Z".parse().unwrap();
+        let midnight = late + Span::from_millis(1);
+        book.count_order(&intent(BTC, Side::Buy, "1", late));
+        book.apply(&fill(Side::Buy, "1", "100", late), None);
+        assert_eq!((book.orders_today(late), book.turnover_today(late)), (1, money("100")));
+        assert_eq!((book.orders_today(midnight), book.turnover_today(midnight)), (0, Money::ZERO));
+        book.apply(&fill(Side::Buy, "1", "120", midnight), None);
+        assert_eq!((book.orders_today(midnight), book.turnover_today(midnight)), (0, money("120")));
+        book.count_order(&intent(BTC, Side::Buy, "1", midnight));
+        // What the venue tells late does not bring the day before back.
+        book.apply(&fill(Side::Buy, "1", "100", late), None);
+        assert_eq!((book.orders_today(midnight), book.turnover_today(midnight)), (1, money("220")));
+    }
+
+    #[test]
+    fn a_count_of_no_abandoned_orders_is_not_written() {
+        let tally = |abandoned| serde_json::to_value(Tally { abandoned, ..Tally::default() }).unwrap();
+        assert!(tally(0).get("abandoned").is_none(), "snapshots of older programs have none");
+        assert_eq!(tally(2)["abandoned"], 2);
+        assert_eq!(serde_json::from_value::<Tally>(tally(0)).unwrap(), Tally::default());
+    }
+}

@@ -1,13 +1,17 @@
 //! The desk against the paper venue, bar by bar.
 
 use super::*;
-use crate::domain::{FeeIn, Fill, Fraction, TimeInForce};
+use crate::domain::{FeeIn, Fill, Fraction, Liquidity, RejectReason, TimeInForce};
 use crate::risk::rules::{DrawdownAction, OnDrawdown, PauseFor};
 use crate::risk::testing::{limits, rules};
 use crate::risk::{HaltCause, Limits, Rules};
 use crate::telemetry::record::FillRow;
 use crate::venue::paper::{Paper, PaperConfig};
 use crate::venue::{OrderReport, Venue};
+
+mod account;
+mod exits;
+mod rows;
 
 const HOUR: Span = Span::from_secs(3600);
 const BTC: SymbolIndex = SymbolIndex(0);
@@ -25,8 +29,12 @@ struct Floor {
     desk: Desk,
     paper: Paper,
     next: Time,
+    /// What the model says the market moves.
+    atr: f64,
     /// All rows so far.
     rows: Records,
+    /// All withdrawals so far.
+    cancels: Vec<ClientOrderId>,
 }
 
 struct Setup {
@@ -35,6 +43,7 @@ struct Setup {
     oms: OmsConfig,
     participation: f64,
     model_window: u32,
+    record: RecordMode,
 }
 
 fn setup() -> Setup {
@@ -45,7 +54,7 @@ fn setup() -> Setup {
         take_profit_atr: 0.0,
         atr_period: 14,
     };
-    Setup { limits: limits(), rules: rules(), oms, participation: 1.0, model_window: 1 }
+    Setup { limits: limits(), rules: rules(), oms, participation: 1.0, model_window: 1, record: RecordMode::Changes }
 }
 
 impl Floor {
@@ -66,7 +75,7 @@ impl Floor {
             scopes: vec![7, 8],
             model_window: setup.model_window,
             fee: Bps(10),
-            record: RecordMode::Changes,
+            record: setup.record,
         };
         let max_participation = Fraction::from_f64(setup.participation).unwrap();
         let paper = PaperConfig {
@@ -81,7 +90,9 @@ impl Floor {
             desk: Desk::new(config, money("1000")),
             paper: Paper::new(paper),
             next: "2026-03-02T00:00:00Z".parse().unwrap(),
+            atr: 1.0,
             rows: Records::default(),
+            cancels: Vec::new(),
         }
     }
 
@@ -105,12 +116,14 @@ impl Floor {
         self.next = self.next + HOUR;
         self.desk.mark(self.next, &mut out);
         for (symbol, ohlc, volume, target) in bars {
-            let advice = Advice { target: *target, prediction: 0.0, features: [None; FEATURES_MAX], atr: Some(1.0) };
+            let advice = Advice { target: *target, prediction: 0.0, features: [None; FEATURES_MAX], atr: Some(self.atr) };
             self.desk.decide(*symbol, &bar(*ohlc, *volume), advice, &mut out);
         }
+        self.cancels.extend(&out.cancels);
         out.cancels.drain(..).for_each(|id| self.paper.cancel(id, self.next));
         out.submits.drain(..).for_each(|order| self.paper.submit(order));
         self.report(&mut out);
+        self.rows.decisions.append(&mut out.records.decisions);
         self.rows.orders.append(&mut out.records.orders);
         self.rows.refusals.append(&mut out.records.refusals);
         self.rows.fills.append(&mut out.records.fills);
@@ -129,10 +142,32 @@ impl Floor {
         self.ohlcv([price; 4], 1e6, target)
     }
 
+    /// So many bars in which nothing happens.
+    fn rest(&mut self, bars: usize) {
+        for _ in 0..bars {
+            self.flat(100.0, Target::Hold);
+        }
+    }
+
     fn report(&mut self, out: &mut Outbox) {
         let mut reports = Vec::new();
         self.paper.drain(&mut reports);
         reports.into_iter().for_each(|report| self.desk.on_report(report, out).unwrap());
+    }
+
+    /// A bid for 50 that no venue has heard of.
+    fn bid_unheard(&mut self) -> OrderIntent {
+        let mut out = Outbox::default();
+        let bar = Bar { open_time: self.next, open: 100.0, high: 100.0, low: 100.0, close: 100.0, volume: 1e6 };
+        self.desk.observe(BTC, &bar, &mut out);
+        self.next = self.next + HOUR;
+        self.desk.enter(BTC, self.next, money("50"), None, &mut out);
+        *out.submits[0].get()
+    }
+
+    /// Books that `size` of the order was filled at 100.
+    fn fill(&mut self, order: OrderIntent, size: &str, out: &mut Outbox) -> Result<(), DeskError> {
+        self.desk.on_report(OrderReport::Filled { fill: fill_of(order, size), done: false }, out)
     }
 
     fn fills(&self) -> Vec<(&'static str, String, &'static str)> {
@@ -142,6 +177,22 @@ impl Floor {
 
     fn states(&self) -> Vec<&'static str> {
         self.rows.orders.iter().map(|row| row.state.name()).collect()
+    }
+}
+
+fn fill_of(order: OrderIntent, size: &str) -> Fill {
+    Fill {
+        order: order.id,
+        symbol: order.symbol,
+        side: order.side,
+        purpose: order.purpose,
+        at: order.decided_at,
+        price: "100".parse().unwrap(),
+        qty: qty(size),
+        fee: money("0.02"),
+        fee_in: FeeIn::Quote,
+        liquidity: Liquidity::Taker,
+        reference: order.reference,
     }
 }
 
@@ -279,19 +330,7 @@ fn a_report_that_cannot_be_is_refused_and_books_nothing() {
     assert_eq!(floor.desk.on_report(foreign, &mut out), Err(DeskError::UnknownOrder(id)));
     floor.flat(100.0, Target::Flat);
     let open = floor.desk.open_orders()[0].intent;
-    let fill = Fill {
-        order: open.id,
-        symbol: BTC,
-        side: Side::Sell,
-        purpose: Purpose::Signal,
-        at: floor.next,
-        price: "100".parse().unwrap(),
-        qty: qty("0.501"),
-        fee: Money::ZERO,
-        fee_in: FeeIn::Quote,
-        liquidity: crate::domain::Liquidity::Taker,
-        reference: "100".parse().unwrap(),
-    };
+    let fill = fill_of(open, "0.501");
     let before = floor.desk.state().clone();
     let overfill = floor.desk.on_report(OrderReport::Filled { fill, done: true }, &mut out);
     assert!(matches!(overfill, Err(DeskError::Overfill { .. })), "OMS-1");
@@ -335,7 +374,8 @@ fn a_hole_keeps_new_exposure_out_for_a_window() {
     floor.next = floor.next + HOUR;
     floor.flat(100.0, long()).flat(100.0, long());
     assert_eq!(floor.refusals(), ["data-gap"], "written once, it is the same no");
-    assert!(floor.rows.notices.iter().any(|n| matches!(n, Notice::BarGap { missing: 1, .. })));
+    let gaps: Vec<_> = floor.rows.notices.iter().filter(|n| matches!(n, Notice::BarGap { .. })).collect();
+    assert!(matches!(gaps[..], [Notice::BarGap { missing: 1, .. }]), "{gaps:?}");
     floor.flat(100.0, long());
     assert_eq!(floor.desk.tally().refusals["data-gap"], 2);
     assert_eq!(floor.desk.tally().orders, 1, "three whole bars after the hole");
