@@ -62,11 +62,10 @@ impl Router {
     /// The list of open orders of a symbol does not have these: the venue is asked what became of them.
     pub fn on_missing(&mut self, symbol: SymbolIndex, listed: &[VenueOrder], now: Time) {
         let is_listed = |order: &Routed| listed.iter().any(|seen| seen.owner == Owner::Ours(order.id()));
-        for order in self.state.orders.values_mut() {
-            if order.is_at_venue() && order.intent.symbol == symbol && order.doubt.is_none() && !is_listed(order) {
-                order.doubt = Some(Doubt::at_once(now));
-            }
-        }
+        let is_missing =
+            |order: &&Routed| order.is_at_venue() && order.intent.symbol == symbol && order.doubt.is_none() && !is_listed(order);
+        let missing: Vec<ClientOrderId> = self.state.open().filter(is_missing).map(Routed::id).collect();
+        missing.into_iter().for_each(|id| self.order_mut(id).doubt = Some(Doubt::at_once(now)));
     }
 
     /// Takes an order as the venue sees it, from wherever it came. Twice is once.

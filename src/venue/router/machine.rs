@@ -148,7 +148,7 @@ impl Router {
                 self.ask_to_cancel(id, now);
             }
         }
-        self.state.forget(now);
+        self.state.orders.forget(now);
     }
 
     fn send_waiting(&mut self, now: Time) {
@@ -426,7 +426,7 @@ impl Venue for Router {
         assert!(!self.state.orders.contains_key(&id), "ROUTE-2: order id {id} was used before");
         let order = Routed::new(intent);
         self.out.facts.push(Fact::Intended { order: order.clone() });
-        self.state.orders.insert(id, order);
+        self.state.orders.insert(order);
         if self.is_closed {
             self.give_up(id, intent.decided_at, "trading was stopped");
         } else {
