@@ -119,13 +119,28 @@ impl Router {
     /// Asks to withdraw everything that is open.
     pub fn cancel_all(&mut self, now: Time) {
         let open: Vec<ClientOrderId> = self.state.open().map(Routed::id).collect();
-        open.into_iter().for_each(|id| self.withdraw(id, now, CancelCause::Wanted));
+        for id in open {
+            // Whoever asks for this waits neither for the next try nor for an answer that may never come.
+            let has_no_answer = self.is_asked(Asked::Cancel(id));
+            self.order_mut(id).withdrawal = None;
+            self.withdraw(id, now, CancelCause::Wanted);
+            let order = &self.state.orders[&id];
+            if has_no_answer && order.is_out() {
+                let symbol = order.intent.symbol;
+                self.ask(Asked::Cancel(id), Request::Cancel { symbol, id });
+            }
+        }
     }
 
     /// When [`Self::tick`] has something to do next.
     #[must_use]
     pub fn next_wake(&self) -> Option<Time> {
-        let waiting = self.waiting.iter().map(|(_, _, next)| next.unwrap_or(Time::MIN));
+        let opens = self.state.throttled_until.unwrap_or(Time::MIN);
+        let waiting = self.waiting.iter().map(|(id, _, next)| {
+            // Too late to be sent, it is given up without the venue.
+            let too_late = self.state.orders[id].intent.decided_at + self.config.send_within + Span::from_micros(1);
+            next.unwrap_or(Time::MIN).max(opens).min(too_late)
+        });
         let orders = self.state.open().flat_map(|order| {
             let expiry = order.expires_at().filter(|_| order.is_at_venue() && order.withdrawal.is_none());
             let withdrawal = order.withdrawal.filter(|_| order.is_out()).map(|withdrawal| withdrawal.next);

@@ -469,7 +469,7 @@ fn a_venue_that_wants_no_orders_gets_none() {
     assert!(matches!(bench.reports.last(), Some(OrderReport::Rejected { reason: RejectReason::Throttled, .. })));
     assert_eq!((bench.state(id), &bench.alarms[..]), (OrderState::Rejected, &[Alarm::Throttled { until }][..]));
     bench.submit(intent(1, OrderKind::Market));
-    assert_eq!(bench.places(), 0);
+    assert_eq!((bench.places(), bench.router.next_wake()), (0, Some(until + CLOSED_MARGIN)), "nobody wakes in vain");
     bench.pass(20_000);
     assert_eq!(bench.places(), 0, "not at the very moment: clocks differ");
     bench.pass(2000);
@@ -528,6 +528,21 @@ fn a_cancel_is_repeated_until_it_is_home_and_reaches_an_unknown_order_too() {
     assert!(bench.alarms.iter().any(|alarm| matches!(alarm, Alarm::CancelFailed { .. })));
     bench.answer(is_cancel, ok(seen(id, VenueStatus::Canceled, "0", Vec::new())));
     assert_eq!((bench.state(id), bench.ends()), (OrderState::Canceled, 1));
+}
+
+/// P5.
+#[test]
+fn a_word_to_stop_waits_for_no_answer_to_a_cancel() {
+    let mut bench = Bench::new();
+    let kind = OrderKind::Limit { price: "99".parse().unwrap(), expires_at: at(30_000), tif: TimeInForce::Gtc };
+    let id = bench.submit(intent(0, kind));
+    bench.answer(is_place, ok(seen(id, VenueStatus::New, "0", vec![])));
+    bench.pass(30_500);
+    let cancels = |bench: &Bench| bench.asks.iter().filter(|(_, request)| is_cancel(request)).count();
+    assert_eq!(cancels(&bench), 1, "its time was over, and no answer comes");
+    bench.router.cancel_all(bench.now);
+    bench.collect();
+    assert_eq!(cancels(&bench), 2);
 }
 
 #[test]

@@ -164,6 +164,10 @@ impl Exchange {
         }
         self.twist = fault.as_ref().map(twist_of).unwrap_or_default();
         let lets_through = fault.as_ref().is_none_or(Fault::lets_through);
+        if !lets_through {
+            // What is not carried out still stands in the record under its name.
+            note.client_id = Params::read(&request.query, &request.body).ok().and_then(|params| named(&params));
+        }
         let answered = if lets_through { self.answer(endpoint, request, note) } else { Ok(String::new()) };
         self.twist = Twist::default();
         let (reply, is_our_fault) = match answered {
@@ -232,7 +236,7 @@ impl Exchange {
             _ => Unit::Millis,
         };
         let params = Params::read(&request.query, &request.body)?;
-        note.client_id = ["newClientOrderId", "origClientOrderId"].iter().find_map(|name| params.text(name)).map(Into::into);
+        note.client_id = named(&params);
         let account = match endpoint.right() {
             Right::Nothing => return Ok(self.answer_public(endpoint, &params, unit)?),
             right => self.authorize(request, &params, right)?,
@@ -283,6 +287,11 @@ impl Exchange {
         }
         Ok(())
     }
+}
+
+/// The client id of the order that a request is about.
+fn named(params: &Params<'_>) -> Option<Arc<str>> {
+    ["newClientOrderId", "origClientOrderId"].iter().find_map(|name| params.text(name)).map(Into::into)
 }
 
 fn twist_of(fault: &Fault) -> Twist {

@@ -45,7 +45,7 @@ pub fn kill(seed: u64) -> Option<Kill> {
     world.kill(close, seed.is_multiple_of(7));
     world.pass(at + FLAT_WITHIN);
     let canceled = last_cancel(&world, mark, &open, at);
-    let (is_shut, is_stormy) = trouble(&world, mark);
+    let (is_shut, is_stormy) = trouble(&world, mark, at);
     let closed = close.map(|_| world.closed.as_ref().map(|(ended, _)| *ended - at));
     world.settle();
     world.check();
@@ -77,12 +77,13 @@ fn entries_of<'a>(world: &'a World, open: &[String]) -> Vec<(u64, &'a str)> {
     all.filter(|(_, name)| open.iter().any(|id| id == name)).collect()
 }
 
-/// Was the door shut, and did anything go wrong, since then?
-fn trouble(world: &World, mark: usize) -> (bool, bool) {
-    let since = &world.exchange.log().entries()[mark..];
+/// Was the door shut since then, and did anything go wrong, a minute before or since?
+fn trouble(world: &World, mark: usize, at: Time) -> (bool, bool) {
+    let entries = world.exchange.log().entries();
     let is_shut = |what: &What| matches!(what, What::Request { status: 403 | 418 | 429, .. });
     let is_fault = |what: &What| matches!(what, What::Fault { .. });
-    (since.iter().any(|entry| is_shut(&entry.what)), since.iter().any(|entry| is_fault(&entry.what)))
+    let near = entries.iter().filter(|entry| at - entry.at < Span::from_secs(60));
+    (entries[mark..].iter().any(|entry| is_shut(&entry.what)), { near }.any(|entry| is_fault(&entry.what)))
 }
 
 /// The middle one and the last, of what is sorted.

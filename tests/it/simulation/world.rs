@@ -282,7 +282,7 @@ impl World {
 
     /// Takes what came over the stream.
     fn hear(&mut self) {
-        let Some(connection) = self.connection else { return };
+        let Some(connection) = self.connection.filter(|connection| self.exchange.has_news(*connection)) else { return };
         for frame in self.exchange.take_frames(connection, self.now) {
             match frame {
                 Frame::Text(text) => {
