@@ -5,7 +5,8 @@ use super::fact::{Alarm, Fact};
 use super::machine::{Asked, Router};
 use super::order::{CancelCause, Routed};
 use crate::domain::{
-    ClientOrderId, FeeIn, Fill, Money, OrderEvent, OrderIntent, OrderState, Price, Qty, RejectReason, Side, SymbolIndex, Time,
+    ClientOrderId, FeeIn, Fill, Money, OrderEvent, OrderIntent, OrderKind, OrderState, Price, Qty, RejectReason, Side,
+    SymbolIndex, Time,
 };
 use crate::venue::OrderReport;
 use crate::venue::wire::{Answer, Failure, Owner, Push, Request, VenueFill, VenueOrder, VenueStatus};
@@ -139,6 +140,7 @@ impl Router {
             let is_over = most.is_some_and(|most| order.filled > most);
             let intent = order.intent;
             let fill = self.fill(&intent, seen);
+            self.out.alarms.extend(beyond_limit(&intent, seen));
             self.out.facts.push(Fact::Filled { id, symbol, fill: seen.clone() });
             if was_ended || is_over {
                 self.reports.push(OrderReport::Excess { fill, at: now });
@@ -227,6 +229,14 @@ impl Router {
         let VenueFill { price, qty, liquidity, at, .. } = *seen;
         Fill { order: id, symbol, side, purpose, at, price, qty, fee, fee_in, liquidity, reference }
     }
+}
+
+/// A limit order is never filled at a worse price, on any venue that keeps its word.
+fn beyond_limit(intent: &OrderIntent, seen: &VenueFill) -> Option<Alarm> {
+    let OrderKind::Limit { price: limit, .. } = intent.kind else { return None };
+    let is_worse = if intent.side == Side::Buy { seen.price > limit } else { seen.price < limit };
+    let what = || format!("order {} was filled at {}, beyond its limit of {limit}", intent.id, seen.price);
+    is_worse.then(|| Alarm::Protocol { what: what() })
 }
 
 /// A price of one: an amount of quote currency times it is money.
