@@ -541,7 +541,7 @@ fn a_fill_beyond_its_limit_is_booked_and_told() {
 /// P5.
 #[test]
 fn a_word_to_stop_waits_for_no_answer_to_a_cancel() {
-    let (mut bench, id) = Bench::resting();
+    let (mut bench, _) = Bench::resting();
     bench.pass(30_500);
     let cancels = |bench: &Bench| bench.asks.iter().filter(|(_, request)| is_cancel(request)).count();
     assert_eq!(cancels(&bench), 1, "its time was over, and no answer comes");
