@@ -23,9 +23,9 @@ ci:
 bench NAME="replay":
     cargo bench --bench {{NAME}}
 
-# Days of trading by seed, with faults and crashes: `just sim 2000`, or from another seed on: `just sim 10 57`.
-sim N="2000" FIRST="0":
-    TIDEGATE_SIM_SEEDS={{N}} TIDEGATE_SIM_FIRST={{FIRST}} cargo test --release --test it simulation::days -- --nocapture
+# Days of trading and kills by seed, with faults and crashes: `just sim 2000`, or one seed again: `just sim 1 57`.
+sim N="4000" FIRST="0":
+    TIDEGATE_SIM_SEEDS={{N}} TIDEGATE_SIM_FIRST={{FIRST}} cargo test --release --test it -- simulation::days simulation::kills --nocapture --test-threads=1
 
 # Is there a test that fails when a line of the gate or of the desk is wrong? Half an hour; not part of `just ci`.
 mutants *ARGS:

@@ -33,14 +33,24 @@ pub struct Call {
 }
 
 impl Call {
-    fn new(method: Method, path: &'static str, weight: u32, params: Params) -> Self {
-        Self { method, path, params, weight, is_signed: true }
-    }
-
     /// With what a signed request needs beside its own parameters; `now` is the venue's.
     #[must_use]
     pub fn stamped(&self, now: Time) -> Params {
         self.params.clone().with("recvWindow", RECV_WINDOW).with("timestamp", now.millis())
+    }
+}
+
+/// What a request costs at the venue.
+#[must_use]
+pub const fn weight(request: &Request) -> u32 {
+    match request {
+        Request::Place(_) | Request::Test(_) | Request::Cancel { .. } | Request::CancelAll { .. } => 1,
+        Request::Restrictions | Request::Time => 1,
+        Request::Order { .. } => 4,
+        Request::FillsOf { .. } => 5,
+        Request::OpenOrders { symbol: Some(_) } => 6,
+        Request::OpenOrders { symbol: None } => 80,
+        Request::Orders { .. } | Request::FillsFrom { .. } | Request::FillsIn { .. } | Request::Account | Request::Rules => 20,
     }
 }
 
@@ -59,30 +69,31 @@ pub fn encode(request: &Request, symbols: &Symbols, rules: Option<&Rules>) -> Re
     let of = |symbol: SymbolIndex| Ok::<Params, Failure>(Params::default().with("symbol", spelled(symbol)?));
     let rules_of = |intent: &OrderIntent| Ok::<_, Failure>(rules.and_then(|rules| rules.of(spelled(intent.symbol).ok()?)));
     use Method::{Delete, Get, Post};
+    let call = |method, path, params| Call { method, path, params, weight: weight(request), is_signed: true };
     Ok(match request {
-        Request::Place(intent) => Call::new(Post, "/api/v3/order", 1, order(of(intent.symbol)?, intent, rules_of(intent)?)?),
-        Request::Test(intent) => Call::new(Post, "/api/v3/order/test", 1, order(of(intent.symbol)?, intent, rules_of(intent)?)?),
-        Request::Cancel { symbol, id } => Call::new(Delete, "/api/v3/order", 1, of(*symbol)?.with("origClientOrderId", id)),
-        Request::CancelAll { symbol } => Call::new(Delete, "/api/v3/openOrders", 1, of(*symbol)?),
-        Request::Order { symbol, id } => Call::new(Get, "/api/v3/order", 4, of(*symbol)?.with("origClientOrderId", id)),
-        Request::OpenOrders { symbol: Some(symbol) } => Call::new(Get, "/api/v3/openOrders", 6, of(*symbol)?),
-        Request::OpenOrders { symbol: None } => Call::new(Get, "/api/v3/openOrders", 80, Params::default()),
+        Request::Place(intent) => call(Post, "/api/v3/order", order(of(intent.symbol)?, intent, rules_of(intent)?)?),
+        Request::Test(intent) => call(Post, "/api/v3/order/test", order(of(intent.symbol)?, intent, rules_of(intent)?)?),
+        Request::Cancel { symbol, id } => call(Delete, "/api/v3/order", of(*symbol)?.with("origClientOrderId", id)),
+        Request::CancelAll { symbol } => call(Delete, "/api/v3/openOrders", of(*symbol)?),
+        Request::Order { symbol, id } => call(Get, "/api/v3/order", of(*symbol)?.with("origClientOrderId", id)),
+        Request::OpenOrders { symbol: Some(symbol) } => call(Get, "/api/v3/openOrders", of(*symbol)?),
+        Request::OpenOrders { symbol: None } => call(Get, "/api/v3/openOrders", Params::default()),
         Request::Orders { symbol, from, until } => {
-            Call::new(Get, "/api/v3/allOrders", 20, range(of(*symbol)?, *from, *until)?.with("limit", PAGE_MAX))
+            call(Get, "/api/v3/allOrders", range(of(*symbol)?, *from, *until)?.with("limit", PAGE_MAX))
         }
-        Request::FillsOf { symbol, order } => Call::new(Get, "/api/v3/myTrades", 5, of(*symbol)?.with("orderId", order.0)),
+        Request::FillsOf { symbol, order } => call(Get, "/api/v3/myTrades", of(*symbol)?.with("orderId", order.0)),
         Request::FillsFrom { symbol, first } => {
-            Call::new(Get, "/api/v3/myTrades", 20, of(*symbol)?.with("fromId", first.0).with("limit", PAGE_MAX))
+            call(Get, "/api/v3/myTrades", of(*symbol)?.with("fromId", first.0).with("limit", PAGE_MAX))
         }
         Request::FillsIn { symbol, from, until } => {
-            Call::new(Get, "/api/v3/myTrades", 20, range(of(*symbol)?, *from, *until)?.with("limit", PAGE_MAX))
+            call(Get, "/api/v3/myTrades", range(of(*symbol)?, *from, *until)?.with("limit", PAGE_MAX))
         }
-        Request::Account => Call::new(Get, "/api/v3/account", 20, Params::default()),
-        Request::Restrictions => Call::new(Get, "/sapi/v1/account/apiRestrictions", 1, Params::default()),
-        Request::Time => Call { is_signed: false, ..Call::new(Get, "/api/v3/time", 1, Params::default()) },
+        Request::Account => call(Get, "/api/v3/account", Params::default()),
+        Request::Restrictions => call(Get, "/sapi/v1/account/apiRestrictions", Params::default()),
+        Request::Time => Call { is_signed: false, ..call(Get, "/api/v3/time", Params::default()) },
         Request::Rules => {
             let names = serde_json::to_string(symbols.names()).expect("names are plain texts");
-            Call { is_signed: false, ..Call::new(Get, "/api/v3/exchangeInfo", 20, Params::default().with("symbols", names)) }
+            Call { is_signed: false, ..call(Get, "/api/v3/exchangeInfo", Params::default().with("symbols", names)) }
         }
     })
 }

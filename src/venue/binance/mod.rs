@@ -32,7 +32,7 @@ mod symbols;
 
 pub use client::{Client, ClientConfig, ORDER_TIMEOUT};
 pub use decode::{Read, decode};
-pub use encode::{Call, Method, OUR_CODE, PAGE_MAX, encode};
+pub use encode::{Call, Method, OUR_CODE, PAGE_MAX, encode, weight};
 pub use error::OrdersError;
 pub use event::{Frame, Refusal};
 pub use limits::{Class, Limits};

@@ -5,7 +5,8 @@ use super::fact::{Alarm, Fact};
 use super::machine::{Asked, Router};
 use super::order::{CancelCause, Routed};
 use crate::domain::{
-    ClientOrderId, FeeIn, Fill, Money, OrderEvent, OrderIntent, OrderState, Price, Qty, RejectReason, Side, SymbolIndex, Time,
+    ClientOrderId, FeeIn, Fill, Money, OrderEvent, OrderIntent, OrderKind, OrderState, Price, Qty, RejectReason, Side,
+    SymbolIndex, Time,
 };
 use crate::venue::OrderReport;
 use crate::venue::wire::{Answer, Failure, Owner, Push, Request, VenueFill, VenueOrder, VenueStatus};
@@ -62,11 +63,10 @@ impl Router {
     /// The list of open orders of a symbol does not have these: the venue is asked what became of them.
     pub fn on_missing(&mut self, symbol: SymbolIndex, listed: &[VenueOrder], now: Time) {
         let is_listed = |order: &Routed| listed.iter().any(|seen| seen.owner == Owner::Ours(order.id()));
-        for order in self.state.orders.values_mut() {
-            if order.is_at_venue() && order.intent.symbol == symbol && order.doubt.is_none() && !is_listed(order) {
-                order.doubt = Some(Doubt::at_once(now));
-            }
-        }
+        let is_missing =
+            |order: &&Routed| order.is_at_venue() && order.intent.symbol == symbol && order.doubt.is_none() && !is_listed(order);
+        let missing: Vec<ClientOrderId> = self.state.open().filter(is_missing).map(Routed::id).collect();
+        missing.into_iter().for_each(|id| self.order_mut(id).doubt = Some(Doubt::at_once(now)));
     }
 
     /// Takes an order as the venue sees it, from wherever it came. Twice is once.
@@ -140,6 +140,7 @@ impl Router {
             let is_over = most.is_some_and(|most| order.filled > most);
             let intent = order.intent;
             let fill = self.fill(&intent, seen);
+            self.out.alarms.extend(beyond_limit(&intent, seen));
             self.out.facts.push(Fact::Filled { id, symbol, fill: seen.clone() });
             if was_ended || is_over {
                 self.reports.push(OrderReport::Excess { fill, at: now });
@@ -228,6 +229,14 @@ impl Router {
         let VenueFill { price, qty, liquidity, at, .. } = *seen;
         Fill { order: id, symbol, side, purpose, at, price, qty, fee, fee_in, liquidity, reference }
     }
+}
+
+/// A limit order is never filled at a worse price, on any venue that keeps its word.
+fn beyond_limit(intent: &OrderIntent, seen: &VenueFill) -> Option<Alarm> {
+    let OrderKind::Limit { price: limit, .. } = intent.kind else { return None };
+    let is_worse = if intent.side == Side::Buy { seen.price > limit } else { seen.price < limit };
+    let what = || format!("order {} was filled at {}, beyond its limit of {limit}", intent.id, seen.price);
+    is_worse.then(|| Alarm::Protocol { what: what() })
 }
 
 /// A price of one: an amount of quote currency times it is money.

@@ -119,13 +119,28 @@ impl Router {
     /// Asks to withdraw everything that is open.
     pub fn cancel_all(&mut self, now: Time) {
         let open: Vec<ClientOrderId> = self.state.open().map(Routed::id).collect();
-        open.into_iter().for_each(|id| self.withdraw(id, now, CancelCause::Wanted));
+        for id in open {
+            // Whoever asks for this waits neither for the next try nor for an answer that may never come.
+            let has_no_answer = self.is_asked(Asked::Cancel(id));
+            self.order_mut(id).withdrawal = None;
+            self.withdraw(id, now, CancelCause::Wanted);
+            let order = &self.state.orders[&id];
+            if has_no_answer && order.is_out() {
+                let symbol = order.intent.symbol;
+                self.ask(Asked::Cancel(id), Request::Cancel { symbol, id });
+            }
+        }
     }
 
     /// When [`Self::tick`] has something to do next.
     #[must_use]
     pub fn next_wake(&self) -> Option<Time> {
-        let waiting = self.waiting.iter().map(|(_, _, next)| next.unwrap_or(Time::MIN));
+        let opens = self.state.throttled_until.unwrap_or(Time::MIN);
+        let waiting = self.waiting.iter().map(|(id, _, next)| {
+            // Too late to be sent, it is given up without the venue.
+            let too_late = self.state.orders[id].intent.decided_at + self.config.send_within + Span::from_micros(1);
+            next.unwrap_or(Time::MIN).max(opens).min(too_late)
+        });
         let orders = self.state.open().flat_map(|order| {
             let expiry = order.expires_at().filter(|_| order.is_at_venue() && order.withdrawal.is_none());
             let withdrawal = order.withdrawal.filter(|_| order.is_out()).map(|withdrawal| withdrawal.next);
@@ -148,7 +163,7 @@ impl Router {
                 self.ask_to_cancel(id, now);
             }
         }
-        self.state.forget(now);
+        self.state.orders.forget(now);
     }
 
     fn send_waiting(&mut self, now: Time) {
@@ -426,7 +441,7 @@ impl Venue for Router {
         assert!(!self.state.orders.contains_key(&id), "ROUTE-2: order id {id} was used before");
         let order = Routed::new(intent);
         self.out.facts.push(Fact::Intended { order: order.clone() });
-        self.state.orders.insert(id, order);
+        self.state.orders.insert(order);
         if self.is_closed {
             self.give_up(id, intent.decided_at, "trading was stopped");
         } else {

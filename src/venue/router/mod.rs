@@ -18,6 +18,7 @@ mod fact;
 mod hear;
 mod machine;
 mod order;
+mod orders;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -84,6 +84,15 @@ impl Bench {
         (bench, id)
     }
 
+    /// A bid that rests at 99 for thirty seconds.
+    fn resting() -> (Self, ClientOrderId) {
+        let mut bench = Self::new();
+        let kind = OrderKind::Limit { price: "99".parse().unwrap(), expires_at: at(30_000), tif: TimeInForce::Gtc };
+        let id = bench.submit(intent(0, kind));
+        bench.answer(is_place, ok(seen(id, VenueStatus::New, "0", Vec::new())));
+        (bench, id)
+    }
+
     fn tick(&mut self) {
         self.router.tick(self.now);
         self.collect();
@@ -95,9 +104,7 @@ impl Bench {
         while let Some(wake) = self.router.next_wake().filter(|wake| *wake <= end) {
             self.now = self.now.max(wake);
             self.tick();
-            if self.asks.len() > 200 {
-                panic!("the router asks without end: {:?}", self.asks.last());
-            }
+            assert!(self.asks.len() <= 200, "the router asks without end: {:?}", self.asks.last());
             // Whoever does not answer is not asked twice at once.
             if self.router.next_wake().is_some_and(|next| next <= self.now) {
                 break;
@@ -141,16 +148,11 @@ impl Bench {
     }
 
     fn ends(&self) -> usize {
-        let is_end = |report: &&OrderReport| {
-            matches!(
-                report,
-                OrderReport::Filled { done: true, .. }
-                    | OrderReport::Completed { .. }
-                    | OrderReport::Canceled { .. }
-                    | OrderReport::Expired { .. }
-                    | OrderReport::Rejected { .. }
-                    | OrderReport::Abandoned { .. }
-            )
+        use OrderReport::{Abandoned, Canceled, Completed, Expired, Filled, Rejected};
+        let is_end = |report: &&OrderReport| match report {
+            Filled { done, .. } => *done,
+            Completed { .. } | Canceled { .. } | Expired { .. } | Rejected { .. } | Abandoned { .. } => true,
+            _ => false,
         };
         self.reports.iter().filter(is_end).count()
     }
@@ -469,7 +471,7 @@ fn a_venue_that_wants_no_orders_gets_none() {
     assert!(matches!(bench.reports.last(), Some(OrderReport::Rejected { reason: RejectReason::Throttled, .. })));
     assert_eq!((bench.state(id), &bench.alarms[..]), (OrderState::Rejected, &[Alarm::Throttled { until }][..]));
     bench.submit(intent(1, OrderKind::Market));
-    assert_eq!(bench.places(), 0);
+    assert_eq!((bench.places(), bench.router.next_wake()), (0, Some(until + CLOSED_MARGIN)), "nobody wakes in vain");
     bench.pass(20_000);
     assert_eq!(bench.places(), 0, "not at the very moment: clocks differ");
     bench.pass(2000);
@@ -502,10 +504,7 @@ fn a_minute_of_not_knowing_wakes_somebody_once() {
 
 #[test]
 fn a_resting_order_is_withdrawn_at_its_end_and_has_expired() {
-    let mut bench = Bench::new();
-    let kind = OrderKind::Limit { price: "99".parse().unwrap(), expires_at: at(30_000), tif: TimeInForce::Gtc };
-    let id = bench.submit(intent(0, kind));
-    bench.answer(is_place, ok(seen(id, VenueStatus::New, "0", Vec::new())));
+    let (mut bench, id) = Bench::resting();
     assert_eq!(bench.router.next_wake(), Some(at(30_000)));
     bench.pass(30_000);
     bench.answer(is_cancel, ok(seen(id, VenueStatus::Canceled, "0", Vec::new())));
@@ -528,6 +527,27 @@ fn a_cancel_is_repeated_until_it_is_home_and_reaches_an_unknown_order_too() {
     assert!(bench.alarms.iter().any(|alarm| matches!(alarm, Alarm::CancelFailed { .. })));
     bench.answer(is_cancel, ok(seen(id, VenueStatus::Canceled, "0", Vec::new())));
     assert_eq!((bench.state(id), bench.ends()), (OrderState::Canceled, 1));
+}
+
+/// C34.
+#[test]
+fn a_fill_beyond_its_limit_is_booked_and_told() {
+    let (mut bench, id) = Bench::resting();
+    bench.push(seen(id, VenueStatus::PartiallyFilled, "0.0002", vec![fill(1, "0.0002")]), 1);
+    assert!(matches!(bench.alarms.last(), Some(Alarm::Protocol { what }) if what.contains("100, beyond its limit of 99")));
+    assert_eq!(bench.filled(), qty("0.0002"));
+}
+
+/// P5.
+#[test]
+fn a_word_to_stop_waits_for_no_answer_to_a_cancel() {
+    let (mut bench, _) = Bench::resting();
+    bench.pass(30_500);
+    let cancels = |bench: &Bench| bench.asks.iter().filter(|(_, request)| is_cancel(request)).count();
+    assert_eq!(cancels(&bench), 1, "its time was over, and no answer comes");
+    bench.router.cancel_all(bench.now);
+    bench.collect();
+    assert_eq!(cancels(&bench), 2);
 }
 
 #[test]

@@ -204,7 +204,7 @@ impl Exchange {
             self.perform(due);
         }
         self.now = self.now.max(now);
-        if !self.streams.connections.is_empty() {
+        if self.streams.is_due(self.now) {
             self.tick_connections();
         }
     }

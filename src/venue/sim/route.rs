@@ -14,7 +14,7 @@ use crate::domain::{Fraction, Span, Time};
 
 /// How far ahead of the venue's clock a request may be stamped.
 const AHEAD_MAX: Span = Span::from_millis(1000);
-const WINDOW: Span = Span::from_millis(5000);
+pub(super) const WINDOW: Span = Span::from_millis(5000);
 const WINDOW_MAX: Span = Span::from_millis(60_000);
 
 /// Why a request is not answered as it was meant.
@@ -86,7 +86,7 @@ impl Endpoint {
         matches!(self, Self::Place | Self::Cancel | Self::CancelAll)
     }
 
-    fn weight(self, query: &str) -> u64 {
+    pub(super) fn weight(self, query: &str) -> u64 {
         let has = |name: &str| query.split('&').any(|pair| pair.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')));
         match self {
             Self::Rules | Self::Account | Self::AllOrders => 20,
@@ -108,12 +108,28 @@ impl Exchange {
         self.pass(now);
         let endpoint = endpoint_of(request);
         let weight = if endpoint.is_free_when_done() { 0 } else { endpoint.weight(&request.query) };
+        let entered = self.enter(endpoint, weight);
+        self.reply(endpoint, request, entered)
+    }
+
+    /// Lets a request in, and says what goes wrong with it; or why it is turned away.
+    pub(super) fn enter(&mut self, endpoint: Endpoint, weight: u64) -> Result<Option<Fault>, Turned> {
+        self.gate.enter(endpoint, weight, self.venue_time())?;
+        Ok(self.script.of_request(endpoint))
+    }
+
+    /// Answers a request that has entered or was turned away.
+    pub(super) fn reply(
+        &mut self,
+        endpoint: Endpoint,
+        request: &HttpRequest,
+        entered: Result<Option<Fault>, Turned>,
+    ) -> HttpReply {
         let mut note = Note::default();
         let at = self.venue_time();
-        let turned = self.gate.enter(endpoint, weight, at).err();
-        let (mut reply, is_our_fault, fault) = match turned {
-            Some(turned) => (turned.reply, turned.is_our_fault, None),
-            None => self.answer_or_fail(endpoint, request, &mut note),
+        let (mut reply, is_our_fault, fault) = match entered {
+            Err(turned) => (turned.reply, turned.is_our_fault, None),
+            Ok(fault) => self.answer_or_fail(endpoint, request, &mut note, fault),
         };
         if endpoint.is_free_when_done() && reply.status != 200 {
             self.gate.weigh_more(endpoint.weight(&request.query), at);
@@ -136,13 +152,22 @@ impl Exchange {
         reply
     }
 
-    fn answer_or_fail(&mut self, endpoint: Endpoint, request: &HttpRequest, note: &mut Note) -> (HttpReply, bool, Option<Fault>) {
-        let fault = self.script.of_request(endpoint);
+    fn answer_or_fail(
+        &mut self,
+        endpoint: Endpoint,
+        request: &HttpRequest,
+        note: &mut Note,
+        fault: Option<Fault>,
+    ) -> (HttpReply, bool, Option<Fault>) {
         if let Some(fault) = &fault {
             self.log_request_fault(fault);
         }
         self.twist = fault.as_ref().map(twist_of).unwrap_or_default();
         let lets_through = fault.as_ref().is_none_or(Fault::lets_through);
+        if !lets_through {
+            // What is not carried out still stands in the record under its name.
+            note.client_id = Params::read(&request.query, &request.body).ok().and_then(|params| named(&params));
+        }
         let answered = if lets_through { self.answer(endpoint, request, note) } else { Ok(String::new()) };
         self.twist = Twist::default();
         let (reply, is_our_fault) = match answered {
@@ -211,7 +236,7 @@ impl Exchange {
             _ => Unit::Millis,
         };
         let params = Params::read(&request.query, &request.body)?;
-        note.client_id = ["newClientOrderId", "origClientOrderId"].iter().find_map(|name| params.text(name)).map(Into::into);
+        note.client_id = named(&params);
         let account = match endpoint.right() {
             Right::Nothing => return Ok(self.answer_public(endpoint, &params, unit)?),
             right => self.authorize(request, &params, right)?,
@@ -249,6 +274,10 @@ impl Exchange {
         if window > WINDOW_MAX {
             return Err(Refusal::new(-1131, "Parameter 'recvWindow' must be less than 60000."));
         }
+        self.check_stamp(stamp, window)
+    }
+
+    pub(super) fn check_stamp(&self, stamp: Time, window: Span) -> Result<(), Refusal> {
         let now = self.venue_time();
         if stamp >= now + AHEAD_MAX {
             return Err(Refusal::new(-1021, "Timestamp for this request was 1000ms ahead of the server's time."));
@@ -258,6 +287,11 @@ impl Exchange {
         }
         Ok(())
     }
+}
+
+/// The client id of the order that a request is about.
+fn named(params: &Params<'_>) -> Option<Arc<str>> {
+    ["newClientOrderId", "origClientOrderId"].iter().find_map(|name| params.text(name)).map(Into::into)
 }
 
 fn twist_of(fault: &Fault) -> Twist {

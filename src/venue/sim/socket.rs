@@ -73,6 +73,12 @@ impl Exchange {
         self.streams.connections.get_mut(&connection).map(|found| found.out.drain(..).collect()).unwrap_or_default()
     }
 
+    /// Is there anything to take, or nothing to come any more?
+    #[must_use]
+    pub fn has_news(&self, connection: u64) -> bool {
+        self.streams.connections.get(&connection).is_none_or(|found| found.is_over || !found.out.is_empty())
+    }
+
     /// Is a connection over, with nothing left to take?
     #[must_use]
     pub fn is_over(&self, connection: u64) -> bool {

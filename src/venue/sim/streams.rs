@@ -106,9 +106,24 @@ impl Streams {
         self.connections.iter().filter_map(of_one).collect()
     }
 
+    /// Is there a ping to send, a connection to end, or one to put away?
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        let due = |found: &Connection| {
+            if found.is_over { found.out.is_empty().then_some(Time::MIN) } else { Some(found.next_due()) }
+        };
+        self.earliest(due).is_some_and(|due| due <= now)
+    }
+
     pub(super) fn next_due(&self) -> Option<Time> {
-        let alive = self.connections.values().filter(|connection| !connection.is_over);
-        alive.map(Connection::next_due).min()
+        self.earliest(|found| (!found.is_over).then(|| found.next_due()))
+    }
+
+    /// Asked at every step of time, and mostly there is one connection.
+    fn earliest(&self, of: impl Fn(&Connection) -> Option<Time>) -> Option<Time> {
+        match (self.connections.len(), self.connections.first_key_value()) {
+            (1, Some((_, only))) => of(only),
+            _ => self.connections.values().filter_map(of).min(),
+        }
     }
 }
 

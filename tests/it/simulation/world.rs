@@ -1,36 +1,33 @@
-//! One seed's world: the machine, its disk, the venue, the way between them, and the time.
+//! One seed's world: the machine, its disk, the venue, and the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate::chance::Stream;
 use tidegate::domain::{
-    Bar, Bps, ClientOrderId, Fraction, Instrument, Interval, Money, OrderState, Qty, Span, Symbol, SymbolIndex, Time,
+    Bar, Bps, ClientOrderId, Fraction, Instrument, Interval, Money, OrderState, Purpose, Qty, Span, Symbol, SymbolIndex, Time,
 };
 use tidegate::risk::rules::{BarAge, DataGap, DrawdownAction, OnDrawdown, OnLatency};
 use tidegate::risk::{Gate, Limits, Rules};
-use tidegate::runner::live::{AskId, Event, Live, LiveConfig, Step};
+use tidegate::runner::live::{AskId, Closed, Event, Live, LiveConfig, Step};
 use tidegate::runner::trader::{TraderConfig, TraderState};
 use tidegate::stage::model::ModelConfig;
 use tidegate::stage::model::config::{CrossSignal, EmaCross, EmaSeed, Rule, Sizing};
 use tidegate::stage::oms::DeskConfig;
 use tidegate::stage::oms::config::{OmsConfig, OrderStyle, SizedIn};
 use tidegate::telemetry::record::RecordMode;
-use tidegate::venue::binance::{self, Key, Limits as Budgets, Method, Reply, Symbols};
+use tidegate::venue::binance;
 use tidegate::venue::paper::PaperConfig;
 use tidegate::venue::router::{Alarm, Fact, RouterConfig};
-use tidegate::venue::sim::log::What;
 use tidegate::venue::sim::{
-    Breach, Checker, Delivery, Depth, Exchange, Fees, Filters, Frame, Holder, HttpReply, HttpRequest, Key as VenueKey, Listed,
-    Lock, Permissions, Promises, Script, Setup,
+    Breach, Checker, Depth, Exchange, Fees, Filters, Frame, Halted, Holder, HttpRequest, Key as VenueKey, Listed, Lock, Method,
+    Permissions, Promises, Script, Setup,
 };
-use tidegate::venue::wire::{Answer, Failure, Push, Request};
+use tidegate::venue::wire::{Push, Request};
 
-const QUARTER: Span = Span::from_secs(900);
+use super::way::{API_KEY, Door, SECRET, Way};
+
+pub(super) const QUARTER: Span = Span::from_secs(900);
 const BTC: SymbolIndex = SymbolIndex(0);
-const TIMEOUT: Span = Span::from_secs(12);
-const API_KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
-const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
-
 fn start() -> Time {
     "2026-03-02T00:00:00Z".parse().unwrap()
 }
@@ -64,35 +61,56 @@ impl Weather {
     }
 }
 
+/// What a world is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub weather: Weather,
+    pub door: Door,
+    pub style: OrderStyle,
+    /// Of its client order ids: another profile has another.
+    pub scope: u32,
+}
+
+impl Plan {
+    pub const fn new(weather: Weather) -> Self {
+        Self { weather, door: Door::Looks, style: OrderStyle::Market, scope: 0x00c0_ffee }
+    }
+
+    /// Of every sixteen seeds of a kind one goes through bytes from end to end.
+    pub const fn of(seed: u64) -> Self {
+        let door = if (seed / 4).is_multiple_of(16) { Door::Bytes } else { Door::Looks };
+        Self { door, ..Self::new(Weather::of(seed)) }
+    }
+}
+
 /// What survives a crash.
 struct Disk {
-    snapshot: String,
+    /// Written down as text when somebody reads it.
+    snapshot: TraderState,
     sent: BTreeSet<ClientOrderId>,
 }
 
 pub struct World {
     seed: u64,
-    live: Live,
+    pub(super) live: Live,
     disk: Disk,
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
     connection: Option<u64>,
-    symbols: Symbols,
-    key: Key,
-    rules: binance::Rules,
-    budgets: Budgets,
-    /// What the venue's clock was ahead when it was last asked.
-    ahead: Span,
-    now: Time,
+    pub(super) way: Way,
+    pub(super) now: Time,
     chance: Stream,
-    weather: Weather,
+    plan: Plan,
     /// What will happen, by time; the second number keeps the order of what happens at once.
     coming: BTreeMap<(Time, u64), Event>,
     counter: u64,
-    alarms: Vec<Alarm>,
+    pub(super) alarms: Vec<Alarm>,
     intents: BTreeSet<ClientOrderId>,
     promises: Promises,
-    crashes: u64,
+    pub(super) crashes: u64,
     price: f64,
+    /// When everything was closed that was to be closed, and how.
+    pub(super) closed: Option<(Time, Closed)>,
+    halted: Option<Halted>,
 }
 
 fn limits() -> Limits {
@@ -125,23 +143,17 @@ fn risk_rules() -> Rules {
     }
 }
 
-fn config(instrument: &Instrument) -> LiveConfig {
+fn config(instrument: &Instrument, plan: &Plan) -> LiveConfig {
     let interval: Interval = "15m".parse().unwrap();
     let rule = Rule::EmaCross(EmaCross { fast: 2, slow: 4, signal: CrossSignal::State, seed: EmaSeed::First, warmup: 4 });
-    let oms = OmsConfig {
-        order: OrderStyle::Market,
-        sized_in: SizedIn::Quote,
-        stop_loss_atr: 0.0,
-        take_profit_atr: 0.0,
-        atr_period: 14,
-    };
+    let oms = OmsConfig { order: plan.style, sized_in: SizedIn::Quote, stop_loss_atr: 0.0, take_profit_atr: 0.0, atr_period: 14 };
     let desk = DeskConfig {
         oms,
         gate: Gate::new(limits(), risk_rules()),
         interval,
         instruments: vec![instrument.clone()],
         allowed: vec![true],
-        scopes: vec![0x00c0_ffee],
+        scopes: vec![plan.scope],
         model_window: 4,
         fee: Bps(10),
         record: RecordMode::Changes,
@@ -184,38 +196,31 @@ fn exchange(seed: u64) -> Exchange {
 }
 
 impl World {
-    pub fn new(seed: u64, weather: Weather) -> Self {
+    pub fn new(seed: u64, plan: Plan) -> Self {
         let mut exchange = exchange(seed);
         let price = 40_000.0;
         let bar = Bar { open_time: start() - QUARTER, open: price, high: price, low: price, close: price, volume: 100.0 };
         exchange.advance("BTCUSDT", &bar, start());
-        let symbol: Symbol = "BTC/USDT".parse().unwrap();
-        let symbols = Symbols::new(std::slice::from_ref(&symbol)).unwrap();
-        let key = Key::new(&API_KEY.to_owned().into(), &SECRET.to_owned().into()).unwrap();
         // What a program has before it begins: the rules and the account, read in quiet.
-        let info =
-            exchange.handle(&HttpRequest::new(tidegate::venue::sim::Method::Get, "/api/v3/exchangeInfo?symbol=BTCUSDT"), start());
+        let info = exchange.handle(&HttpRequest::new(Method::Get, "/api/v3/exchangeInfo?symbol=BTCUSDT"), start());
         let rules = binance::Rules::read(info.body.as_bytes()).unwrap();
-        if weather.strength > 0.0 {
-            *exchange.script_mut() = Script::weather(seed, weather.strength);
+        if plan.weather.strength > 0.0 {
+            *exchange.script_mut() = Script::weather(seed, plan.weather.strength);
         }
-        let instrument = rules.instrument(&symbol).unwrap();
-        let mut budgets = Budgets::default();
-        budgets.adopt(rules.limits());
+        let instrument = rules.instrument(&"BTC/USDT".parse().unwrap()).unwrap();
+        let balances = ["USDT", "BTC"].map(|asset| {
+            let (free, locked) = exchange.balance(0, asset);
+            tidegate::venue::wire::Balance { asset: asset.to_owned(), free, locked }
+        });
         let account = tidegate::venue::wire::Account {
             id: String::new(),
             can_trade: true,
             can_withdraw: false,
-            balances: ["USDT", "BTC"]
-                .map(|asset| {
-                    let (free, locked) = exchange.balance(0, asset);
-                    tidegate::venue::wire::Balance { asset: asset.to_owned(), free, locked }
-                })
-                .to_vec(),
+            balances: balances.to_vec(),
             at: start(),
         };
-        let live = Live::begin(config(&instrument), &account, start());
-        let disk = Disk { snapshot: serde_json::to_string(&live.snapshot()).unwrap(), sent: BTreeSet::new() };
+        let live = Live::begin(config(&instrument, &plan), &account, start());
+        let disk = Disk { snapshot: live.snapshot(), sent: BTreeSet::new() };
         let promises = Promises {
             // An exit sells what rose meanwhile; a buy is what it is.
             order_notional_max: Some(money("60")),
@@ -234,14 +239,10 @@ impl World {
             disk,
             exchange,
             connection: None,
-            symbols,
-            key,
-            rules,
-            budgets,
-            ahead: Span::ZERO,
+            way: Way::new(plan.door, rules),
             now: start(),
             chance: Stream::new(seed, "simulated world"),
-            weather,
+            plan,
             coming: BTreeMap::new(),
             counter: 0,
             alarms: Vec::new(),
@@ -249,6 +250,8 @@ impl World {
             promises,
             crashes: 0,
             price,
+            closed: None,
+            halted: None,
         };
         world.listen();
         world
@@ -265,36 +268,25 @@ impl World {
     }
 
     fn instrument(&self) -> Instrument {
-        self.rules.instrument(&"BTC/USDT".parse().unwrap()).unwrap()
+        self.way.rules.instrument(&"BTC/USDT".parse().unwrap()).unwrap()
     }
 
     /// Opens the stream of events, or tries again later.
     fn listen(&mut self) {
-        let wait = Event::Push(Push::Down { why: "no connection".to_owned() });
-        if self.is_closed() {
-            return self.later(Span::from_secs(30), wait);
+        self.connection = self.way.connect(&mut self.exchange, self.now);
+        match self.connection {
+            Some(_) => self.later(Span::from_millis(50), Event::Push(Push::Up)),
+            None => self.later(Span::from_secs(30), Event::Push(Push::Down { why: "no connection".to_owned() })),
         }
-        let Ok(connection) = self.exchange.connect("/ws-api/v3", self.now) else {
-            return self.later(Span::from_secs(30), wait);
-        };
-        let at = (self.now + self.ahead).millis();
-        let payload = format!("apiKey={API_KEY}&timestamp={at}");
-        let signature = self.key.sign(payload.as_bytes()).unwrap();
-        let text = format!(
-            "{{\"id\":1,\"method\":\"userDataStream.subscribe.signature\",\"params\":{{\"apiKey\":\"{API_KEY}\",\"timestamp\":{at},\"signature\":\"{signature}\"}}}}"
-        );
-        self.exchange.receive(connection, Frame::Text(text), self.now);
-        self.connection = Some(connection);
-        self.later(Span::from_millis(50), Event::Push(Push::Up));
     }
 
     /// Takes what came over the stream.
     fn hear(&mut self) {
-        let Some(connection) = self.connection else { return };
+        let Some(connection) = self.connection.filter(|connection| self.exchange.has_news(*connection)) else { return };
         for frame in self.exchange.take_frames(connection, self.now) {
             match frame {
                 Frame::Text(text) => {
-                    if let Ok(binance::Frame::Push(push)) = binance::Frame::read(&text, &self.symbols) {
+                    if let Some(push) = self.way.heard(&text) {
                         let after = Span::from_millis(5 + self.chance.below(60) as i64);
                         self.later(after, Event::Push(push));
                     }
@@ -318,8 +310,8 @@ impl World {
         let step = self.live.handle(event, self.now);
         // Where an order is on its way a crash says most; a step without an effect is none.
         let crashes = match (step.facts.is_empty(), step.asks.is_empty() && !step.is_to_be_kept()) {
-            (false, _) => self.weather.crashes,
-            (true, false) => self.weather.crashes * 0.01,
+            (false, _) => self.plan.weather.crashes,
+            (true, false) => self.plan.weather.crashes * 0.01,
             (true, true) => 0.0,
         };
         if self.chance.happens(crashes) {
@@ -344,6 +336,9 @@ impl World {
 
     fn commit(&mut self, step: &Step) {
         self.alarms.extend(step.alarms.iter().cloned());
+        if let Some(closed) = &step.closed {
+            self.closed = Some((self.now, closed.clone()));
+        }
         let is_sending = |fact: &Fact| matches!(fact, Fact::Moved { order } if order.state == OrderState::Sending);
         for fact in &step.facts {
             match fact {
@@ -354,112 +349,45 @@ impl World {
         }
         // As the driver does it: what is only on its way makes a row of its own and no snapshot.
         if step.is_to_be_kept() && !(step.records.is_empty() && step.alarms.is_empty() && step.facts.iter().all(is_sending)) {
-            self.disk.snapshot = serde_json::to_string(&self.live.snapshot()).unwrap();
+            self.disk.snapshot = self.live.snapshot();
         }
     }
 
-    /// One request, as bytes, there and back.
+    /// One request, there and back.
     fn ask(&mut self, id: AskId, request: &Request) {
         let there = Span::from_millis(5 + self.chance.below(40) as i64);
-        match self.exchanged(request) {
-            Ok(reply) => {
+        let (after, result) = match self.way.call(&mut self.exchange, request, self.now) {
+            Ok((taken, result)) => {
                 let back = Span::from_millis(5 + self.chance.below(40) as i64);
-                let cut =
-                    |bytes: usize| Reply { body: reply.body.as_bytes()[..bytes.min(reply.body.len())].to_vec(), ..read(&reply) };
-                let lost = || Err(Failure::Ambiguous("no answer came".to_owned()));
-                let (after, result) = match reply.delivery {
-                    Delivery::Now => (back, self.decoded(request, &read(&reply))),
-                    Delivery::After(span) if span < TIMEOUT => (span, self.decoded(request, &read(&reply))),
-                    Delivery::After(_) | Delivery::Never | Delivery::Slow => (TIMEOUT, lost()),
-                    Delivery::CutAfter(0) => (back, lost()),
-                    Delivery::CutAfter(bytes) if bytes < reply.body.len() => {
-                        let _never_whole = cut(bytes);
-                        (back, lost())
-                    }
-                    Delivery::CutAfter(_) => (back, self.decoded(request, &read(&reply))),
-                };
-                self.later(Span::from_micros(there.micros() + after.micros()), Event::Answer(id, result));
+                (Span::from_micros(there.micros() + taken.unwrap_or(back).micros()), result)
             }
-            Err(failure) => self.later(there, Event::Answer(id, Err(failure))),
-        }
-    }
-
-    fn exchanged(&mut self, request: &Request) -> Result<HttpReply, Failure> {
-        let call = binance::encode(request, &self.symbols, Some(&self.rules))?;
-        let venue_now = self.now + self.ahead;
-        self.budgets.take(request, call.weight, venue_now)?;
-        let query = if call.is_signed {
-            let signed = call.stamped(venue_now).signed(&self.key).map_err(|error| Failure::NotSent(error.to_string()))?;
-            signed.expose().to_owned()
-        } else {
-            call.params.encoded()
+            Err(failure) => (there, Err(failure)),
         };
-        let method = match call.method {
-            Method::Get => tidegate::venue::sim::Method::Get,
-            Method::Post => tidegate::venue::sim::Method::Post,
-            Method::Delete => tidegate::venue::sim::Method::Delete,
-        };
-        let mut asked = HttpRequest::new(method, call.path).header("X-MBX-APIKEY", API_KEY);
-        if matches!(call.method, Method::Post) {
-            asked.body = query;
-        } else {
-            asked.query = query;
-        }
-        Ok(self.exchange.handle(&asked, self.now))
+        self.later(after, Event::Answer(id, result));
     }
 
-    fn decoded(&mut self, request: &Request, reply: &Reply) -> Result<Answer, Failure> {
-        let now = self.now + self.ahead;
-        if let Some(used) = reply.used_weight {
-            self.budgets.hear_weight(used, now);
-        }
-        match binance::decode(request, &self.symbols, reply, now) {
-            Ok(binance::Read::Answer(answer)) => Ok(answer),
-            Ok(binance::Read::Rules(rules)) => {
-                self.rules = rules;
-                Ok(Answer::Done)
-            }
-            Err(failure) => {
-                match &failure {
-                    Failure::Banned { until } => self.budgets.ban(*until, now),
-                    Failure::Throttled { until } => self.budgets.slow_down(*until, now),
-                    // The client compares clocks and asks once more; here the next question does.
-                    Failure::Clock => self.ahead = self.clock_difference(),
-                    _ => {}
-                }
-                Err(failure)
-            }
-        }
-    }
-
-    /// Does the venue want no request at all?
-    fn is_closed(&self) -> bool {
-        self.budgets.closed_until(self.now + self.ahead).is_some()
-    }
-
-    fn clock_difference(&mut self) -> Span {
-        if self.is_closed() {
-            return self.ahead;
-        }
-        // A refusal is heard like any other.
-        let Ok(reply) = self.exchanged(&Request::Time) else { return self.ahead };
-        match self.decoded(&Request::Time, &read(&reply)) {
-            Ok(Answer::Time(said)) => said - self.now,
-            _ => self.ahead,
-        }
-    }
-
-    fn crash(&mut self) {
+    /// Nothing is left but the disk.
+    fn die(&mut self) {
         self.crashes += 1;
         self.coming.clear();
         if let Some(connection) = self.connection.take() {
             self.exchange.receive(connection, Frame::Cut, self.now);
         }
+    }
+
+    fn crash(&mut self) {
+        self.die();
         let down = Span::from_millis(1000 + self.chance.below(90_000) as i64);
         self.pass_at_venue(down);
-        let snapshot: TraderState = serde_json::from_str(&self.disk.snapshot).unwrap();
-        self.live = Live::restore(config(&self.instrument()), snapshot, &self.disk.sent, false, self.now).unwrap();
-        self.ahead = self.clock_difference();
+        self.start_again();
+    }
+
+    /// What a start does: it reads the disk, compares clocks and listens.
+    fn start_again(&mut self) {
+        let text = serde_json::to_string(&self.disk.snapshot).unwrap();
+        let snapshot: TraderState = serde_json::from_str(&text).unwrap();
+        self.live = Live::restore(config(&self.instrument(), &self.plan), snapshot, &self.disk.sent, false, self.now).unwrap();
+        self.way.compare_clocks(&mut self.exchange, self.now);
         self.listen();
     }
 
@@ -469,7 +397,7 @@ impl World {
     }
 
     /// Lets time pass up to `end`.
-    fn pass(&mut self, end: Time) {
+    pub(super) fn pass(&mut self, end: Time) {
         loop {
             self.exchange.pass(self.now);
             self.hear();
@@ -492,19 +420,30 @@ impl World {
         }
     }
 
-    fn bar(&mut self, number: i64) {
+    /// The bar of a number, as the market makes it.
+    pub(super) fn next_bar(&mut self, number: i64) -> Bar {
         let open_time = start() + Span::from_micros(QUARTER.micros() * number);
         let open = self.price;
         let close = (open * (1.0 + 0.004 * self.chance.normal()) * 100.0).round() / 100.0;
         self.price = close;
-        let bar = Bar { open_time, open, high: open.max(close), low: open.min(close), close, volume: 100.0 };
-        self.pass(open_time + QUARTER);
-        self.exchange.advance("BTCUSDT", &bar, self.now.max(open_time + QUARTER));
-        self.pass(open_time + QUARTER + Span::from_secs(3));
-        let closed = open_time + QUARTER;
+        Bar { open_time, open, high: open.max(close), low: open.min(close), close, volume: 100.0 }
+    }
+
+    fn bar(&mut self, number: i64) {
+        let bar = self.next_bar(number);
+        let closed = bar.open_time + QUARTER;
+        self.pass(closed);
+        self.exchange.advance("BTCUSDT", &bar, self.now.max(closed));
+        self.pass(closed + Span::from_secs(3));
+        self.decide(&bar);
+    }
+
+    /// A bar that has closed reaches the machine.
+    pub(super) fn decide(&mut self, bar: &Bar) {
+        let (open_time, closed) = (bar.open_time, bar.open_time + QUARTER);
         let is_late = self.now - closed > Span::from_secs(60);
         let before = self.intents.len();
-        self.handle(Event::Moment { open_time, bars: vec![(BTC, bar)] });
+        self.handle(Event::Moment { open_time, bars: vec![(BTC, *bar)] });
         assert!(!is_late || self.intents.len() == before, "seed {}: an order on a bar that is past", self.seed);
         self.handle(Event::Tick);
     }
@@ -514,13 +453,46 @@ impl World {
         for number in 0..bars {
             self.bar(number);
         }
-        self.weather.crashes = 0.0;
+        self.settle();
+    }
+
+    /// Lives until orders are open or on their way, for so many bars at most, each to a random moment of it. Gives whether they are.
+    pub fn run_to_orders(&mut self, bars: i64) -> bool {
+        let mut dice = Stream::new(self.seed, "moment");
+        for number in 0..bars {
+            // Just behind a decision, or anywhere.
+            let span = if dice.happens(0.5) { 150 } else { 880_000 };
+            self.bar(number);
+            self.pass(self.now + Span::from_millis(dice.below(span) as i64));
+            if self.live.router().state().open().next().is_some() && dice.happens(0.5) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A person's word to stop, and to close everything where a purpose is given. With `is_dead` nothing runs just then: what carries
+    /// it out begins from the disk.
+    pub fn kill(&mut self, close: Option<Purpose>, is_dead: bool) {
+        self.plan.weather.crashes = 0.0;
+        if is_dead {
+            self.die();
+            self.start_again();
+        }
+        self.halted = Some(Halted { from: self.now, until: Time::MAX, lets_exit: close.is_some() });
+        self.handle(Event::Stop { close });
+    }
+
+    /// Lets everything end that can, in calm.
+    pub fn settle(&mut self) {
+        self.plan.weather.crashes = 0.0;
         self.exchange.script_mut().clear();
         self.pass(self.now + Span::from_secs(900));
     }
 
     pub fn breaches(&self) -> Vec<Breach> {
         let mut checker = Checker::new(self.promises.clone(), self.exchange.pairs());
+        self.halted.into_iter().for_each(|halted| checker.halt(halted));
         checker.read_all(self.exchange.log().entries());
         checker.breaches().to_vec()
     }
@@ -544,28 +516,17 @@ impl World {
         assert_eq!(self.alarms.iter().find(false_alarm), None, "seed {seed}: a false alarm");
     }
 
-    /// Orders at the venue, crashes, scripted answers, orders that were unknown.
-    pub fn figures(&self) -> [u64; 4] {
-        let entries = self.exchange.log().entries();
-        let scripted = entries.iter().filter(|entry| matches!(entry.what, What::Request { is_scripted: true, .. })).count();
-        let unknown = self.alarms.iter().filter(|alarm| matches!(alarm, Alarm::Unknown { .. })).count();
-        let orders = entries.iter().filter(|entry| matches!(entry.what, What::Order { .. })).count();
-        [orders as u64, self.crashes, scripted as u64, unknown as u64]
+    /// Leaves its own venue for another's: the same account on one more machine.
+    pub(super) fn join(&mut self, other: &mut Self) {
+        self.coming.clear();
+        self.connection = None;
+        std::mem::swap(&mut self.exchange, &mut other.exchange);
+        self.listen();
+        std::mem::swap(&mut self.exchange, &mut other.exchange);
     }
 
     /// All that happened at the venue.
     pub fn record(&self) -> Vec<String> {
         self.exchange.log().entries().iter().map(|entry| serde_json::to_string(entry).unwrap()).collect()
-    }
-}
-
-fn read(reply: &HttpReply) -> Reply {
-    let header = |name: &str| reply.header_value(name).map(str::to_owned);
-    Reply {
-        status: reply.status,
-        retry_after: header("Retry-After"),
-        used_weight: header("X-MBX-USED-WEIGHT-1M").and_then(|text| text.parse().ok()),
-        order_counts: Vec::new(),
-        body: reply.body.clone().into_bytes(),
     }
 }

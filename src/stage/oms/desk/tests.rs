@@ -437,6 +437,7 @@ fn an_order_that_is_open_takes_its_room() {
     assert_eq!((view.last_same_order, view.repeated_orders), (None, 0));
 }
 
+/// C21.
 #[test]
 fn two_symbols_share_one_limit() {
     let limits = Limits { max_total_notional: money("80"), ..limits() };
