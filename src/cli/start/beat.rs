@@ -73,7 +73,7 @@ mod tests {
         beat.ready("waiting\nfor bars");
         beat.turned("still");
         beat.stopping();
-        let mut heard = || {
+        let heard = || {
             let mut bytes = [0_u8; 256];
             let length = manager.recv(&mut bytes).expect("told");
             String::from_utf8_lossy(&bytes[..length]).into_owned()
