@@ -35,6 +35,7 @@ mod recover;
 mod replay;
 mod resolve;
 mod resume;
+mod rollback;
 mod run;
 mod schedule;
 mod schema;
@@ -105,6 +106,7 @@ enum Verb {
     Replay(replay::Replay),
     Kill(kill::Kill),
     CloseAll(close_all::CloseAll),
+    Rollback(rollback::RollbackArgs),
     Pause(pause::Pause),
     Resume(resume::Resume),
     Positions(positions::Positions),
@@ -212,6 +214,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(verb) => verb.run(&context),
         Verb::Kill(verb) => verb.run(&context),
         Verb::CloseAll(verb) => verb.run(&context),
+        Verb::Rollback(verb) => verb.run(&context),
         Verb::Pause(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),
         Verb::Positions(verb) => verb.run(&context),

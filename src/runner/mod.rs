@@ -11,12 +11,14 @@
 //! Not here: decisions (`stage`, `risk`), how things are kept (`store`), what is printed (`cli`).
 
 pub mod case;
+pub mod drill;
 pub mod drive;
 pub mod folder;
 pub mod live;
 pub mod moments;
 pub mod notices;
 pub mod replay;
+pub mod rollback;
 pub mod run;
 pub mod setup;
 pub mod stale;

@@ -46,6 +46,7 @@ mod resample;
 mod rehearsal;
 mod repairing;
 mod rewrite;
+mod rollback;
 mod running;
 mod schema;
 mod s3;
