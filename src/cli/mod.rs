@@ -15,6 +15,7 @@ mod completions;
 mod config;
 mod data;
 mod diff;
+mod doctor;
 pub mod exit;
 mod explain;
 mod from_env;
@@ -30,6 +31,7 @@ mod orders;
 pub mod output;
 mod pause;
 mod positions;
+mod preflight;
 mod reconcile;
 mod recover;
 mod replay;
@@ -107,6 +109,8 @@ enum Verb {
     Kill(kill::Kill),
     CloseAll(close_all::CloseAll),
     Rollback(rollback::RollbackArgs),
+    Preflight(preflight::Preflight),
+    Doctor(doctor::Doctor),
     Pause(pause::Pause),
     Resume(resume::Resume),
     Positions(positions::Positions),
@@ -215,6 +219,8 @@ pub fn main() -> ExitCode {
         Verb::Kill(verb) => verb.run(&context),
         Verb::CloseAll(verb) => verb.run(&context),
         Verb::Rollback(verb) => verb.run(&context),
+        Verb::Preflight(verb) => verb.run(&context),
+        Verb::Doctor(verb) => verb.run(&context),
         Verb::Pause(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),
         Verb::Positions(verb) => verb.run(&context),

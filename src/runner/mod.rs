@@ -17,6 +17,7 @@ pub mod folder;
 pub mod live;
 pub mod moments;
 pub mod notices;
+pub mod preflight;
 pub mod replay;
 pub mod rollback;
 pub mod run;

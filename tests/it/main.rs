@@ -39,6 +39,7 @@ mod manual;
 mod oracles;
 mod order_kills;
 mod order_stream;
+mod preflight;
 mod project;
 mod python;
 mod readers;

@@ -9,7 +9,7 @@ mod visit;
 mod withdraw;
 mod words;
 
-pub use connect::{Connection, open as open_client, venue_word};
+pub use connect::{Connection, connect, open as open_client, venue_word};
 pub use first::{Stopped, latch_first};
 pub use target::{Found, Target};
 pub use trade::{Task, admit, refuse_latched, trade};

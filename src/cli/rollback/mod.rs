@@ -50,6 +50,9 @@ pub struct RollbackArgs {
     /// Go on with this one, which was cut off or failed.
     #[arg(long, value_name = "ID", conflicts_with = "to")]
     resume: Option<String>,
+    /// The alert that nobody resolved: who begins one is no person then.
+    #[arg(long, value_name = "ALERT", hide = true)]
+    alert: Option<String>,
     /// Restore this model [default: the champion before].
     #[arg(long, value_name = "MODEL")]
     to: Option<String>,
@@ -95,12 +98,16 @@ impl RollbackArgs {
         if let Some(told) = self.not_to_resume(&task, &journal)? {
             return Ok(told);
         }
-        let order = Order { steps: steps(&stopped), cause: Cause::Manual, reason: reason.to_owned(), to: self.to.clone() };
+        let order = Order { steps: steps(&stopped), cause: self.cause(), reason: reason.to_owned(), to: self.to.clone() };
         let began = rollback::begin(&mut journal, &stopped.folder, order, clock.now());
         match began.map_err(failure).and_then(|began| perform::all(&task, &mut journal, began)) {
             Ok(performed) => Ok(told::end(&task, &performed)),
             Err(failure) => Ok(told::not_begun(&task, &failure)),
         }
+    }
+
+    fn cause(&self) -> Cause {
+        self.alert.clone().map_or(Cause::Manual, |alert| Cause::AlertUnresolved { alert })
     }
 
     /// Says that there is nothing to go on with, where one is named that is over.
