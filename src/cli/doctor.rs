@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Context;
 use super::exit::{Exit, Failure};
 use super::output::{BOLD, GREEN, RED, Report, YELLOW};
-use super::preflight::{DISK_FLOOR, free_bytes};
+use super::preflight::{DISK_FLOOR, complaint, free_bytes};
 use super::table::wrapped;
 use crate::domain::Span;
 use crate::feed::binance::{Address, Http, Reach, RestClient, Service};
@@ -28,7 +28,6 @@ Exit 0: fit. Exit 4: something has to be mended first.";
 const OPEN_FILES: u64 = 1024;
 /// Our clock may be this far from the venue's before orders are refused.
 const SKEW_MAX: Span = Span::from_millis(250);
-const OTHERS_MAY_WRITE: u32 = 0o022;
 /// Where systems keep the certificates that they trust.
 const ROOTS: [&str; 4] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem"];
@@ -122,14 +121,6 @@ fn folders(root: &Path) -> Found {
         None => (State::Ok, format!("{count} looked at, only this user may write them"), ""),
         Some(wrong) => (State::Fail, wrong, "chmod go-w, or chown to the user that trades"),
     }
-}
-
-fn complaint(found: &std::fs::Metadata, ours: u32) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    if found.mode() & OTHERS_MAY_WRITE != 0 {
-        return Some(format!("others may write it (mode {:04o})", found.mode() & 0o7777));
-    }
-    (found.uid() != ours && ours != 0).then(|| format!("it belongs to user {}", found.uid()))
 }
 
 fn tls() -> Found {

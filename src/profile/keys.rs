@@ -182,7 +182,7 @@ pub static KEYS: &[Key] = &[
     key("preflight.check.*.notional", Kind::Money, "", "The order's size.").required().only(CHECK_KIND, &["oms-dry-run"]),
     key("preflight.check.*.quiet_within", Kind::Span, "", "The kill must be complete within.").required().only(CHECK_KIND, &["kill-drill"]),
 
-    key("rollback.on", Kind::WordList(&ROLLBACK_CAUSES), "manual", "What may start a rollback.").later(),
+    key("rollback.on", Kind::WordList(&ROLLBACK_CAUSES), "manual", "What may start a rollback; a person always may."),
     key("rollback.step.*.enabled", Kind::Bool, "true", "false removes an inherited step."),
     key("rollback.step.*.order", ANY_ORDER, "", "Steps run in this order.").required(),
     key("rollback.step.*.do", Kind::Word(&ROLLBACK_STEPS), "", "What the step does.").required(),

@@ -49,7 +49,7 @@ fn everything_is_looked_at_and_written_down() {
     assert!(out.contains("NO-GO: 2 of 15 not good"), "no metrics, no Slack: {out}");
     assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
     assert!(out.contains("2 open orders gone") && out.contains("quiet in"), "{out}");
-    assert!(out.contains("10 of 10 bars") && out.contains("taken by the venue's test"), "{out}");
+    assert!(out.contains("10 of 10 bars") && out.contains("taken by the venue's"), "{out}");
     assert!(err.contains("next: tidegate preflight -p practice"), "{err}");
     let before = desk.venue.with(|exchange, _| exchange.orders().count());
     assert_eq!(before, 2, "the venue has the orders of the first run and no other");
@@ -121,8 +121,10 @@ fn what_is_wrong_is_said_with_its_numbers() {
     assert_eq!(check(&desk, "standing").0, "fail");
     open_to_all(&desk.path("profiles"));
     let (verdict, said) = check(&desk, "private");
-    assert!(verdict == "fail" && said.contains("others may write profiles"), "{said}");
-    for name in ["restore", "journal", "disk", "secrets", "limits", "model"] {
+    assert!(verdict == "fail" && said.contains("profiles: others may write it"), "{said}");
+    let (verdict, said) = check(&desk, "secrets");
+    assert!(verdict == "fail" && said.contains("alerts.receiver.slack.url (missing)"), "{said}");
+    for name in ["restore", "journal", "disk", "limits", "model"] {
         assert_eq!(check(&desk, name).0, "ok", "{name}");
     }
     let (_, err) = desk.expect(2, &[&PREFLIGHT[..], &["--only", "weather"]].concat());

@@ -10,6 +10,7 @@ use tidegate::store::journal::Journal;
 use tidegate::venue::sim::{Fault, On, Rule, Script, When};
 
 use crate::account_verbs::Desk;
+use crate::running::SmallDisk;
 
 const ROLLBACK: [&str; 5] = ["rollback", "-p", "practice", "--reason", "a drill"];
 
@@ -87,6 +88,20 @@ fn a_second_one_has_nothing_to_do() {
     let fresh = Desk::new(Script::new(1), "market");
     let told = fresh.json(0, &ROLLBACK);
     assert_eq!((states(&told), &told["data"]["held"]), (vec!["done"; 4], &serde_json::json!([])), "{told}");
+}
+
+/// An alert rolls back where the profile says so, and the record names it.
+#[test]
+fn an_alert_rolls_back_where_the_profile_says_so() {
+    let desk = Desk::new(Script::new(1), "market");
+    let alert = [&ROLLBACK[..], &["--alert", "connection-failure"]].concat();
+    let told = desk.json(0, &alert);
+    assert_eq!(told["data"]["cause"], serde_json::json!({ "by": "alert-unresolved", "alert": "connection-failure" }));
+    desk.expect(0, &["resume", "-p", "practice", "--reason", "a drill"]);
+    let text = std::fs::read_to_string(desk.path("profiles/practice.toml")).unwrap();
+    std::fs::write(desk.path("profiles/practice.toml"), format!("{text}[rollback]\non = [\"manual\"]\n")).unwrap();
+    let (_, err) = desk.expect(6, &alert);
+    assert!(err.contains("rollback.on") && !desk.runs().join("HALT").exists(), "{err}");
 }
 
 /// J2: the second says that one is in progress, and changes nothing.
@@ -170,6 +185,30 @@ fn a_broken_journal_is_no_rollback() {
     let (out, err) = desk.expect(11, &ROLLBACK);
     assert!(out.contains("positions may be open") && err.contains("tidegate recover"), "{out}{err}");
     assert!(desk.runs().join("HALT").exists() && desk.open_orders() == 0);
+}
+
+/// On a full disk it latches and withdraws, and what it could not write down it does when there is room.
+#[test]
+fn a_full_disk_latches_and_withdraws() {
+    let desk = Desk::new(Script::new(1), "market");
+    let runs = desk.path("runs");
+    std::fs::create_dir(&runs).unwrap();
+    let Some(_disk) = SmallDisk::mount(&runs, "8m") else {
+        eprintln!("skipped: mounting a small disk is not allowed here");
+        return;
+    };
+    desk.buy();
+    Journal::open(&desk.runs()).unwrap().set_ladder_step(2, "a test", SystemClock.now()).unwrap();
+    desk.bid("BTCUSDT", &desk.our_id(7));
+    let filler = runs.join("filler");
+    let error = std::fs::write(&filler, vec![0; 16 << 20]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    let (out, err) = desk.expect(11, &ROLLBACK);
+    assert!(out.contains("positions may be open"), "{out}{err}");
+    assert!(desk.runs().join("HALT").exists() && desk.open_orders() == 0);
+    std::fs::remove_file(&filler).unwrap();
+    desk.expect(0, &ROLLBACK);
+    assert_rolled_back(&desk, "with room again");
 }
 
 #[test]

@@ -46,8 +46,9 @@ fn account(context: &Context, place: &Workplace) -> Result<String, Failure> {
         return Ok("paper".to_owned());
     };
     let key = Secrets::of_this_process(&context.root).resolve(&venue.api_key).map_err(|error| {
+        let hint = error.hint();
         let error = anyhow::Error::new(error).context("cannot use venue.binance.api_key");
-        Failure::new(Exit::Configuration, error)
+        Failure::new(Exit::Configuration, error).hint(hint)
     })?;
     let mut hasher = blake3::Hasher::new();
     hasher.update(venue.base_url.trim_end_matches('/').as_bytes()).update(b"\n").update(key.expose_secret().trim().as_bytes());

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Seen;
 use super::bound::ourselves;
 use crate::chance::Stream;
+use crate::cli::venue_sim::letters;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::{Bar, Qty, Span, Symbol, Time};
 use crate::venue::sim::serve::{Floor, Served};
@@ -260,9 +261,4 @@ fn setup(key: &str, secret: &str) -> Setup {
     let balances = vec![amount("USDT", "1000"), amount("BTC", "0"), amount("ETH", "0"), amount("BNB", "0")];
     let holder = Holder { key, balances, fees: Fees::default() };
     Setup { listed: listed.into(), holders: vec![holder], limits: Limits::default(), script: Script::new(1) }
-}
-
-fn letters(chance: &mut Stream) -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    (0..64).map(|_| char::from(LETTERS[chance.below(LETTERS.len() as u64) as usize])).collect()
 }

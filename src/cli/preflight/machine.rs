@@ -44,6 +44,15 @@ pub(super) fn secrets(scene: &Scene<'_>) -> Seen {
     }
 }
 
+/// Who else may write a file or a folder, in words. Root may use what belongs to others.
+#[must_use]
+pub fn complaint(found: &std::fs::Metadata, ours: u32) -> Option<String> {
+    if found.mode() & OTHERS_MAY_WRITE != 0 {
+        return Some(format!("others may write it (mode {:04o})", found.mode() & 0o7777));
+    }
+    (found.uid() != ours && ours != 0).then(|| format!("it belongs to user {}", found.uid()))
+}
+
 /// Whoever may write there may move money.
 pub(super) fn private(scene: &Scene<'_>) -> Seen {
     let root = &scene.context.root;
@@ -55,15 +64,7 @@ pub(super) fn private(scene: &Scene<'_>) -> Seen {
     for path in &paths {
         let Ok(found) = std::fs::metadata(path) else { continue };
         count += 1;
-        if found.mode() & OTHERS_MAY_WRITE != 0 {
-            open.push(format!(
-                "others may write {} (mode {:04o})",
-                scene.place.shown(scene.context, path),
-                found.mode() & 0o7777
-            ));
-        } else if found.uid() != ours && ours != 0 {
-            open.push(format!("{} belongs to user {}", scene.place.shown(scene.context, path), found.uid()));
-        }
+        open.extend(complaint(&found, ours).map(|why| format!("{}: {why}", scene.place.shown(scene.context, path))));
     }
     match open.first() {
         None => Seen::ok(format!("{count} places that only this user may write")),
@@ -71,7 +72,7 @@ pub(super) fn private(scene: &Scene<'_>) -> Seen {
     }
 }
 
-/// A profile that grants nothing cannot trade, and one whose caps are those compiled in was not thought about.
+/// A profile that grants nothing cannot trade.
 pub(super) fn limits(scene: &Scene<'_>) -> Seen {
     let limits = scene.place.profile.limits();
     let currency = scene.place.profile.currency();

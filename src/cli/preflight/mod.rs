@@ -24,7 +24,7 @@ use crate::profile::{Check, CheckKind};
 use crate::runner::preflight::{self, Finding, Record, RecordError, Verdict};
 
 pub use admit::admit;
-pub use machine::{DISK_FLOOR, free_bytes};
+pub use machine::{DISK_FLOOR, complaint, free_bytes};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -80,6 +80,7 @@ impl RollbackArgs {
         if reason.is_empty() {
             return Err(Failure::new(Exit::Usage, anyhow!("the reason is empty")).hint("say what went wrong"));
         }
+        self.refuse_unwanted(context)?;
         // It happens now, whatever --at says.
         let context = &context.in_real_time();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -103,6 +104,18 @@ impl RollbackArgs {
         match began.map_err(failure).and_then(|began| perform::all(&task, &mut journal, began)) {
             Ok(performed) => Ok(told::end(&task, &performed)),
             Err(failure) => Ok(told::not_begun(&task, &failure)),
+        }
+    }
+
+    /// An alert starts one only where the profile says so. Documents that are wrong say nothing, and then caution is to roll back.
+    fn refuse_unwanted(&self, context: &Context) -> Result<(), Failure> {
+        let Some(alert) = &self.alert else { return Ok(()) };
+        match self.select.resolve(context, self.select.pipeline.as_deref()) {
+            Ok(selected) if !selected.profile.rolls_back_on_alerts() => {
+                let error = anyhow!("the alert {alert} rolls nothing back: rollback.on does not name alert-unresolved");
+                Err(Failure::new(Exit::Refused, error).hint("a person may: leave out --alert"))
+            }
+            _ => Ok(()),
         }
     }
 

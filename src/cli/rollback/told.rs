@@ -38,7 +38,8 @@ pub(super) fn end(task: &Task<'_>, done: &Performed) -> Exit {
         (false, false) => Exit::PositionsOpen,
     };
     let mut report = report(task, Some(rollback));
-    report.text = format!("Rollback {} of {name}: {}\n\n", rollback.id, rollback.reason);
+    let venue = report.mode.as_ref().map_or_else(String::new, |mode| format!(" · {mode}"));
+    report.text = format!("Rollback {} · {name}{venue} · {}\n\n", rollback.id, rollback.reason);
     rollback.steps.iter().enumerate().for_each(|(at, step)| report.text.push_str(&line(at + 1, step)));
     report.text.push('\n');
     report.text.push_str(&match (exit, done.has_changed) {
