@@ -1,16 +1,22 @@
-//! From a bar's close to the signed bytes of its order: our own share, and with the journal synced.
+//! From a bar's close to the signed bytes of its order: our own share, and with the journal synced. Then a start by the journal that came
+//! of it, with all these orders in it: opened, looked over, and the account compared with a venue on loopback.
 //!
 //! `cargo bench --bench orders [FOLDER]`: the journal lies in FOLDER (default: the system's folder for temporary files, which is a disk
 //! on most machines); give one on tmpfs to leave the disk out. Prints the median and the 99th percentile in microseconds.
 
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use tidegate::clock::{Clock, SystemClock};
 use tidegate::domain::{Bar, Bps, Fraction, Instrument, Interval, Liquidity, Money, OrderState, Qty, Span, SymbolIndex, Time};
+use tidegate::feed::binance::{Address, Service};
 use tidegate::risk::rules::{BarAge, DataGap, DrawdownAction, OnDrawdown, OnLatency};
 use tidegate::risk::{Gate, Limits, Rules};
+use tidegate::runner::drive::{Driver, Job};
 use tidegate::runner::live::{AskId, Event, Live, LiveConfig, Step};
 use tidegate::runner::trader::{TraderConfig, TraderState};
 use tidegate::stage::model::ModelConfig;
@@ -19,14 +25,18 @@ use tidegate::stage::oms::DeskConfig;
 use tidegate::stage::oms::config::{OmsConfig, OrderStyle, SizedIn};
 use tidegate::store::journal::{Entry, Journal, Standing};
 use tidegate::telemetry::record::RecordMode;
-use tidegate::venue::binance::{self, Key, Symbols};
+use tidegate::venue::binance::{self, Client, ClientConfig, Key, Symbols};
 use tidegate::venue::paper::PaperConfig;
 use tidegate::venue::router::{Fact, RouterConfig};
+use tidegate::venue::sim::serve::{Floor, Served};
+use tidegate::venue::sim::{self, Depth, Exchange, Fees, Filters, Holder, Listed, Lock, Permissions, Script, Setup};
 use tidegate::venue::wire::{
     Account, Answer, Balance, Owner, Request, TradeId, VenueFill, VenueOrder, VenueOrderId, VenueStatus,
 };
 
-const BARS: i64 = 4000;
+const BARS: i64 = 10_000;
+/// Starts that are measured.
+const STARTS: usize = 5;
 const MINUTE: i64 = 60_000_000;
 const ACCOUNT: &str = "bench@loopback";
 const RUN: &str = "bench";
@@ -239,7 +249,7 @@ fn main() {
     let mut journal = Journal::open(folder.path()).expect("an empty folder takes a journal");
     journal.begin(RUN, "{}").expect("a new journal takes a run");
     let start = Time::from_micros(29_600_000 * MINUTE);
-    let mut toy = Toy { cash: "1000".parse().expect("a literal amount"), ..Toy::default() };
+    let mut toy = Toy { cash: "10000".parse().expect("a literal amount"), ..Toy::default() };
     let Answer::Account(account) = toy.answer(&Request::Account, start) else { unreachable!("an account was asked for") };
     let live = Live::begin(config(), &account, start);
     let mut bench = Bench { live, journal, toy, now: start, watermark: start };
@@ -278,4 +288,67 @@ fn main() {
     println!("journal in {}", folder.path().display());
     told("our share", ours);
     told("with the journal synced", whole);
+    let Bench { journal, toy, .. } = bench;
+    drop(journal);
+    (0..STARTS).for_each(|_| begin_again(folder.path(), &toy));
+}
+
+/// An exchange on loopback that has what the account should have, and no order of it.
+fn venue(toy: &Toy) -> Served {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let interval: Interval = "1m".parse().expect("a literal interval");
+    let symbol = config().router.symbols.remove(0);
+    let depth = Depth::of_a_large_symbol();
+    let listed = vec![Listed { symbol, interval, filters: Filters::default(), depth }];
+    let key = sim::Key { name: KEY.to_owned(), lock: Lock::hmac(SECRET), permissions: Permissions::default(), is_revoked: false };
+    let balances = vec![("USDT".to_owned(), toy.cash), ("BTC".to_owned(), toy.held)];
+    let holders = vec![Holder { key, balances, fees: Fees::default() }];
+    let setup = Setup { listed, holders, limits: sim::Limits::default(), script: Script::new(1) };
+    let floor = Floor::new(Exchange::new(setup, clock.now()), clock);
+    Served::start(floor, "127.0.0.1:0".parse().expect("a literal address")).expect("loopback has a port")
+}
+
+/// Opens the journal, looks it over, and drives the account until it was compared.
+fn begin_again(folder: &Path, toy: &Toy) {
+    let venue = venue(toy);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let begin = Instant::now();
+    let mut journal = Journal::open(folder).expect("the journal is whole");
+    let opened = begin.elapsed();
+    let verified = journal.verify_before_trading(|_| {}).expect("the journal is whole");
+    let looked = begin.elapsed();
+    let address = Address::new(Service::Practice, &venue.rest_url()).expect("loopback is on the list");
+    let lake = folder.join("lake");
+    let client = ClientConfig { address, order_timeout: Duration::from_secs(12), lake };
+    let key = Arc::new(Key::new(&KEY.to_owned().into(), &SECRET.to_owned().into()).expect("a published key"));
+    let symbols = Symbols::new(&config().router.symbols).expect("one symbol is spelled once");
+    let client = Arc::new(Client::open(&client, key, symbols, clock.clone()).expect("loopback needs no more"));
+    let job = Job {
+        live: config(),
+        account: ACCOUNT.to_owned(),
+        run: RUN.to_owned(),
+        fingerprint: String::new(),
+        folder: folder.to_owned(),
+        resolve_within: Span::from_secs(60),
+        drill: None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime of one thread");
+    let is_equal = runtime.block_on(async {
+        client.maintain().await.expect("loopback answers");
+        let mut driver =
+            Driver::open(job, &mut journal, client, clock.clone(), None, Box::new(|_| {})).await.expect("the account is there");
+        let deadline = clock.now() + Span::from_secs(30);
+        driver.run_until(deadline, &AtomicBool::new(false), Live::is_reconciled).await.expect("loopback answers")
+    });
+    let ms = |span: Duration| span.as_secs_f64() * 1e3;
+    println!(
+        "start with {} orders, {} rows: opened {:.0} ms, looked over {:.0} ms, compared with the venue {:.0} ms; in all {:.0} ms{}",
+        verified.intents,
+        verified.rows,
+        ms(opened),
+        ms(looked - opened),
+        ms(begin.elapsed() - looked),
+        ms(begin.elapsed()),
+        if is_equal { "" } else { " (NOT equal)" }
+    );
 }

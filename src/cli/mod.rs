@@ -38,6 +38,7 @@ mod replay;
 mod resolve;
 mod resume;
 mod rollback;
+mod round_trip;
 mod run;
 mod schedule;
 mod schema;

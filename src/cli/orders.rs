@@ -7,6 +7,7 @@ use super::Context;
 use super::exit::{Exit, Failure};
 use super::of_profile::OfProfile;
 use super::output::Report;
+use super::round_trip;
 use super::table::Table;
 use crate::domain::{OrderIntent, OrderState, Qty, Size, Span, Symbol, Time};
 use crate::runner::trader::TraderState;
@@ -70,7 +71,13 @@ impl Orders {
                 text.push_str(&table(&rows, state.symbols(), now));
             }
             let of: Vec<Json> = rows.iter().map(|row| document(row, state.symbols())).collect();
-            accounts.push(json!({ "account": account, "venue": if state.is_live() { "real" } else { "paper" }, "orders": of }));
+            accounts.push(json!({
+                "account": account,
+                "venue": if state.is_live() { "real" } else { "paper" },
+                "orders": of,
+                "round_trip": round_trip::document(&state),
+                "paused_until": state.paused_until().map(|until| until.to_string()),
+            }));
         }
         let next = doubtful.iter().map(|id| format!("tidegate resolve -p {} {id}", place.name)).collect();
         let report = Report {

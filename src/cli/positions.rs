@@ -7,6 +7,7 @@ use super::Context;
 use super::exit::{Exit, Failure};
 use super::of_profile::OfProfile;
 use super::output::Report;
+use super::round_trip;
 use super::select::Select;
 use super::table::{Table, short_time};
 use crate::domain::{Money, Qty, Symbol, Time};
@@ -99,6 +100,7 @@ fn said(account: &str, standing: &Standing<TraderState>, limit: Option<Money>) -
     };
     let mut text = format!("{account}, {}: {}\n", venue_of(state), trading(standing));
     text.push_str(&format!("  equity {:.2}, cash {:.2}, {seen}\n", desk.equity().to_f64(), desk.cash().to_f64()));
+    text.push_str(&round_trip::said(state).unwrap_or_default());
     if held(state).next().is_none() {
         text.push_str("  nothing is held\n");
         return text;
@@ -140,6 +142,8 @@ fn document(account: &str, standing: &Standing<TraderState>, limit: Option<Money
         "account": account,
         "venue": if state.is_live() { "real" } else { "paper" },
         "trading": trading(standing),
+        "paused_until": state.paused_until().map(|until| until.to_string()),
+        "round_trip": round_trip::document(state),
         "watermark": standing.watermark.to_string(),
         "equity": state.desk().equity().to_string(),
         "cash": state.desk().cash().to_string(),

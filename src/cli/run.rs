@@ -107,13 +107,15 @@ impl Run {
         // J5: a yes names no account, so nobody is asked either.
         let confirmed = self.confirm.as_deref().or(self.yes.then_some(""));
         live::admit(context, place, confirmed)?;
-        let stop = work::stop_on_signal()?;
+        let signals = work::signals()?;
+        let stop = &signals.stop;
         let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
+        look_over(context, &mut journal)?;
         let account = format!("{}@{}", place.plan.name(), live::venue_word(&place.profile));
         let standing = journal.watermark(&account)?;
         let watermark = standing.as_ref().map(|(watermark, _)| *watermark);
         if place.plan.is_enabled(StageKind::Ingest) {
-            let taken = take_in(context, place, watermark, &stop)?;
+            let taken = take_in(context, place, watermark, stop)?;
             if !taken.is_kept() {
                 return contract_broken(context, place, &mut journal, &taken);
             }
@@ -126,8 +128,8 @@ impl Run {
         let from = watermark.filter(|_| is_warm).map(|time| time.saturating_add(Span::from_micros(1)));
         let columns = self.closed(context, place, from)?;
         let alerting = Alerting::start(context, place, &journal)?;
-        let task = live::Task { context, place, stop: &stop };
-        live::trade(&task, &mut journal, &columns, alerting)
+        let task = live::Task { context, place, stop };
+        live::trade(&task, &mut journal, &columns, alerting, &signals.is_terminated)
     }
 
     /// Bars that have closed by now, up to where every symbol has them.
@@ -144,6 +146,14 @@ impl Run {
         let until = complete_until(&lasts, patience).map_or(last_closed, |time| time.min(last_closed));
         place.read(from, Some(until + moment))
     }
+}
+
+/// A15: nothing is traded by a journal that is not whole.
+fn look_over(context: &Context, journal: &mut Journal) -> Result<(), Failure> {
+    let bar = work::progress(context, "journal", journal.head().sequence);
+    let looked = journal.verify_before_trading(|rows| bar.set_position(rows)).map_err(journal_failure);
+    bar.finish_and_clear();
+    looked.map(drop)
 }
 
 fn refuse_live(profile: &Profile) -> Result<(), Failure> {

@@ -127,8 +127,21 @@ pub fn ingest_failure(error: IngestError) -> Failure {
 /// # Errors
 /// When the system refuses the thread or the handlers.
 pub fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
+    signals().map(|signals| signals.stop)
+}
+
+/// What has come from outside: whoever asked, the work is to end.
+pub struct Signals {
+    pub stop: Arc<AtomicBool>,
+    /// It was SIGTERM: whoever runs services asks for an end, and an orderly one is a success.
+    pub is_terminated: Arc<AtomicBool>,
+}
+
+/// # Errors
+/// As [`stop_on_signal`].
+pub fn signals() -> Result<Signals, Failure> {
+    let [stop, is_terminated] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let (flag, terminated) = (stop.clone(), is_terminated.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let mut signals = {
         let _inside = runtime.enter();
@@ -142,7 +155,7 @@ pub fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
                 tokio::select! {
                     biased;
                     _ = signals.0.recv() => {}
-                    _ = signals.1.recv() => {}
+                    _ = signals.1.recv() => terminated.store(true, Ordering::SeqCst),
                 }
                 if flag.swap(true, Ordering::SeqCst) {
                     #[expect(
@@ -154,7 +167,7 @@ pub fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
             }
         });
     })?;
-    Ok(stop)
+    Ok(Signals { stop, is_terminated })
 }
 
 /// A progress bar on stderr; hidden where nobody looks.

@@ -9,6 +9,7 @@
 //! Not here: decisions (`risk`, `stage`), reading or writing of any kind.
 
 pub mod bar;
+pub mod brief;
 pub mod decimal;
 pub mod fill;
 pub mod instrument;
@@ -23,6 +24,7 @@ pub mod time;
 pub mod trade;
 
 pub use bar::{Bar, Columns};
+pub use brief::Brief;
 pub use fill::{FeeIn, Fill, Liquidity};
 pub use instrument::{Instrument, Symbol, SymbolIndex};
 pub use lifecycle::{BadTransition, OrderEvent, OrderState};

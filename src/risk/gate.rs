@@ -109,6 +109,8 @@ pub struct View<'a> {
     pub orders_today: u32,
     /// What the venue takes of a fill, at most.
     pub fee: crate::domain::Bps,
+    /// The rule of the venue's own that the order breaks.
+    pub venue_rule: Option<Refusal>,
 }
 
 impl View<'_> {
@@ -131,7 +133,7 @@ type Check = fn(&Gate, &OrderIntent, &View<'_>) -> Option<Refusal>;
 const ALWAYS: [Check; 6] = [halted, unknown_order_open, not_reconciled, duplicate_intent, lot_or_tick, insufficient_balance];
 
 /// Checks of an order that adds exposure (RISK-4 keeps them from exits).
-const ADDING: [Check; 14] = [
+const ADDING: [Check; 15] = [
     symbol_not_allowed,
     stale_data,
     data_gap,
@@ -146,6 +148,7 @@ const ADDING: [Check; 14] = [
     max_open_orders,
     max_orders,
     repeated_orders,
+    venue_rule,
 ];
 
 /// Holds the limits and rules; the only maker of [`Approved`].
@@ -307,6 +310,11 @@ fn max_orders(gate: &Gate, _: &OrderIntent, view: &View<'_>) -> Option<Refusal> 
 fn repeated_orders(gate: &Gate, _: &OrderIntent, view: &View<'_>) -> Option<Refusal> {
     let (in_a_row, max) = (view.repeated_orders, gate.rules.max_repeated_orders);
     (in_a_row >= max).then_some(Refusal::RepeatedOrders { in_a_row, max })
+}
+
+/// What the venue would refuse is not sent. An exit is, all the same: our knowledge of the rules may be older than the venue's.
+fn venue_rule(_: &Gate, _: &OrderIntent, view: &View<'_>) -> Option<Refusal> {
+    view.venue_rule
 }
 
 fn insufficient_balance(_: &Gate, intent: &OrderIntent, view: &View<'_>) -> Option<Refusal> {

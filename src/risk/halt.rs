@@ -55,6 +55,8 @@ pub enum HaltCause {
     Clock,
     /// The journal could not be written.
     Journal,
+    /// A model panicked.
+    Model,
 }
 
 impl HaltCause {
@@ -72,6 +74,7 @@ impl HaltCause {
             Self::UnresolvedOrder => "unresolved-order",
             Self::Clock => "clock",
             Self::Journal => "journal",
+            Self::Model => "model",
         }
     }
 }

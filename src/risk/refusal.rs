@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Fraction, Money, Price, Qty, Span};
+use crate::domain::{Brief, Fraction, Money, Price, Qty, Span};
 
 use super::halt::HaltCause;
 
@@ -12,29 +12,97 @@ use super::halt::HaltCause;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum Refusal {
-    Halted { cause: HaltCause },
+    Halted {
+        cause: HaltCause,
+    },
     Paused,
     SymbolNotAllowed,
-    StaleData { age: Span, max: Span },
-    DataGap { bars_since: u32, window: u32 },
-    UnknownOrderOpen { orders: u32 },
+    StaleData {
+        age: Span,
+        max: Span,
+    },
+    DataGap {
+        bars_since: u32,
+        window: u32,
+    },
+    UnknownOrderOpen {
+        orders: u32,
+    },
     NotReconciled,
-    DuplicateIntent { since: Span, window: Span },
-    PriceCollar { price: Price, reference: Price, max: Fraction },
-    ReferenceMoved { from: Price, to: Price, max: Fraction },
-    LotOrTick { qty: Qty, step: Qty, price: Option<Price>, tick: Price },
-    MinNotional { notional: Money, min: Money },
-    MaxNotionalPerOrder { notional: Money, max: Money },
-    MaxPositionNotional { would_be: Money, max: Money },
-    MaxTotalNotional { would_be: Money, max: Money },
-    MaxDailyTurnover { would_be: Money, max: Money },
-    MaxParticipation { qty: Qty, max: Qty },
-    MaxOpenOrders { open: u32, max: u32 },
-    MaxOrdersPerMinute { sent: u32, max: u32 },
-    MaxOrdersPerDay { sent: u32, max: u32 },
-    RepeatedOrders { in_a_row: u32, max: u32 },
-    InsufficientBalance { needed: Money, available: Money },
-    PositionTooSmall { qty: Qty, available: Qty },
+    DuplicateIntent {
+        since: Span,
+        window: Span,
+    },
+    PriceCollar {
+        price: Price,
+        reference: Price,
+        max: Fraction,
+    },
+    ReferenceMoved {
+        from: Price,
+        to: Price,
+        max: Fraction,
+    },
+    LotOrTick {
+        qty: Qty,
+        step: Qty,
+        price: Option<Price>,
+        tick: Price,
+    },
+    MinNotional {
+        notional: Money,
+        min: Money,
+    },
+    MaxNotionalPerOrder {
+        notional: Money,
+        max: Money,
+    },
+    MaxPositionNotional {
+        would_be: Money,
+        max: Money,
+    },
+    MaxTotalNotional {
+        would_be: Money,
+        max: Money,
+    },
+    MaxDailyTurnover {
+        would_be: Money,
+        max: Money,
+    },
+    MaxParticipation {
+        qty: Qty,
+        max: Qty,
+    },
+    MaxOpenOrders {
+        open: u32,
+        max: u32,
+    },
+    MaxOrdersPerMinute {
+        sent: u32,
+        max: u32,
+    },
+    MaxOrdersPerDay {
+        sent: u32,
+        max: u32,
+    },
+    RepeatedOrders {
+        in_a_row: u32,
+        max: u32,
+    },
+    InsufficientBalance {
+        needed: Money,
+        available: Money,
+    },
+    PositionTooSmall {
+        qty: Qty,
+        available: Qty,
+    },
+    /// The venue would refuse it: its own name of the rule, and both numbers.
+    VenueRule {
+        rule: Brief,
+        found: Brief,
+        allowed: Brief,
+    },
 }
 
 impl Refusal {
@@ -64,6 +132,7 @@ impl Refusal {
             Self::MaxOrdersPerDay { .. } => "max-orders-per-day",
             Self::RepeatedOrders { .. } => "repeated-orders",
             Self::InsufficientBalance { .. } | Self::PositionTooSmall { .. } => "insufficient-balance",
+            Self::VenueRule { .. } => "venue-rule",
         }
     }
 
@@ -97,6 +166,7 @@ impl Refusal {
             Self::RepeatedOrders { in_a_row, max } => text(in_a_row, max),
             Self::InsufficientBalance { needed, available } => text(needed, available),
             Self::PositionTooSmall { qty, available } => text(qty, available),
+            Self::VenueRule { rule, found, allowed } => (format!("{rule} {found}"), allowed.to_string()),
         }
     }
 }

@@ -82,6 +82,7 @@ pub fn approve(intent: OrderIntent, instrument: &Instrument) -> Approved<OrderIn
         orders_last_minute: 0,
         orders_today: 0,
         fee: Bps(10),
+        venue_rule: None,
     };
     Gate::new(limits, rules()).check(intent, &view).unwrap()
 }

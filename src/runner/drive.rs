@@ -18,17 +18,23 @@ use crate::domain::{Bar, ClientOrderId, OrderState, Purpose, Span, Symbol, Symbo
 use crate::store::journal::{Entry, Holder, Journal, JournalError, Lease, Standing};
 use crate::store::latch::{self, Latch, LatchError, Latched};
 use crate::telemetry::record::Notice;
-use crate::venue::binance::Client;
+use crate::venue::binance::{Client, Rules};
 use crate::venue::router::{Alarm, Fact};
 use crate::venue::wire::{Account, Answer, Failure, Push, Request};
 
 /// The latch is looked at so often, whatever else happens.
 const LOOK_EVERY: Span = Span::from_millis(200);
 const RENEW_EVERY: Span = Span::from_secs(10);
+/// Writes in a row that find another program in the way; each waits a second.
+const BUSY_MAX: u32 = 3;
 /// The venue's clock and rules are asked for so often.
 const MAINTAIN_EVERY: Span = Span::from_secs(60);
 /// The watermark of an account that has seen no bar yet.
 const NO_BAR: Time = Time::from_micros(0);
+/// Who asks a program to end waits ten seconds; without a doubt all orders have ended by then.
+const WITHDRAW_WITHIN: Span = Span::from_secs(8);
+/// Nobody knows for a minute what became of an order: somebody is woken by then.
+pub const RESOLVE_WITHIN: Span = Span::from_secs(60);
 /// Answers that wait to be looked at; whoever makes more requests waits.
 const ANSWERS_MAX: usize = 4096;
 
@@ -59,6 +65,8 @@ pub struct Job {
     pub fingerprint: String,
     /// `runs/<profile>`.
     pub folder: PathBuf,
+    /// How long the end waits for orders in doubt.
+    pub resolve_within: Span,
     /// Where the process stops itself, on a venue to rehearse on only: the name of a step of the journal.
     pub drill: Option<String>,
 }
@@ -82,6 +90,10 @@ pub struct Driver<'a> {
     answers: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     pushes: Option<mpsc::Receiver<Push>>,
     is_latched: bool,
+    /// The machine knows what no commit has yet.
+    is_ahead: bool,
+    /// The rules that the machine goes by.
+    rules: Option<Arc<Rules>>,
     closed: Option<Closed>,
     tell: Box<dyn FnMut(Told<'_>) + 'a>,
 }
@@ -130,11 +142,14 @@ impl<'a> Driver<'a> {
             answers,
             pushes,
             is_latched: false,
+            is_ahead: false,
+            rules: None,
             closed: None,
             tell,
         };
         // What the account was when we came is the first thing to be kept.
         driver.keep_all(&Step::default(), &[], now)?;
+        driver.hand_over_rules().await?;
         driver.handle(Event::Tick).await?;
         Ok(driver)
     }
@@ -158,6 +173,17 @@ impl<'a> Driver<'a> {
     #[must_use]
     pub const fn journal(&self) -> &Journal {
         self.journal
+    }
+
+    /// Keeps what was learnt since the last commit, like how long an order took whose events came before its answer.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn keep_rest(&mut self) -> Result<(), DriveError> {
+        if std::mem::take(&mut self.is_ahead) {
+            self.keep_all(&Step::default(), &[], self.clock.now())?;
+        }
+        Ok(())
     }
 
     /// Ends the driving. The lease runs out by itself, and a program on the same machine need not wait for it.
@@ -191,6 +217,19 @@ impl<'a> Driver<'a> {
     pub async fn moment(&mut self, open_time: Time, bars: Vec<(SymbolIndex, Bar)>) -> Result<(), DriveError> {
         self.handle(Event::Moment { open_time, bars }).await?;
         self.handle(Event::Tick).await
+    }
+
+    /// The program is to end: nothing new, what rests is withdrawn, and what is in doubt is asked about for as long as the job says.
+    ///
+    /// # Errors
+    /// As [`Self::run_until`].
+    pub async fn wind_down(&mut self) -> Result<(), DriveError> {
+        let (began, never) = (self.clock.now(), AtomicBool::new(false));
+        self.handle(Event::WindDown).await?;
+        if !self.run_until(began + WITHDRAW_WITHIN.min(self.job.resolve_within), &never, Live::has_none_open).await? {
+            self.run_until(began + self.job.resolve_within, &never, |live| live.in_doubt().next().is_none()).await?;
+        }
+        Ok(())
     }
 
     /// Stops everything, and closes everything where a purpose is given.
@@ -267,9 +306,9 @@ impl<'a> Driver<'a> {
         if is_set && !self.is_latched {
             self.stop(None).await?;
         }
+        self.hand_over_rules().await?;
         if now - self.renewed_at >= RENEW_EVERY {
-            self.journal.renew(&self.lease, now)?;
-            self.renewed_at = now;
+            self.renew(now).await?;
         }
         if self.maintained_at.is_none_or(|at| now - at >= MAINTAIN_EVERY) {
             self.maintained_at = Some(now);
@@ -285,6 +324,15 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// C18: what was read since the last look counts from here on, each hour and after a rejection by a rule.
+    async fn hand_over_rules(&mut self) -> Result<(), DriveError> {
+        let is_new = |rules: &Arc<Rules>| !self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules));
+        let Some(rules) = self.client.rules().filter(is_new) else { return Ok(()) };
+        let listings = self.job.live.router.symbols.iter().map(|symbol| rules.listing(symbol)).collect();
+        self.rules = Some(rules);
+        self.handle(Event::Rules(listings)).await
+    }
+
     async fn handle(&mut self, event: Event) -> Result<(), DriveError> {
         if matches!(event, Event::Answer(AskId::Router(_), Ok(Answer::Order(_)))) {
             self.drill("J5");
@@ -297,10 +345,10 @@ impl<'a> Driver<'a> {
     /// LIVE-1: first the disk, then the venue, then people.
     async fn perform(&mut self, step: Step, now: Time) -> Result<(), DriveError> {
         if step.is_to_be_kept() {
-            let kept = self.keep(&step, now);
-            if let Err(source) = kept {
-                return Err(self.last_stand(source).await);
-            }
+            self.keep_or_stand(&step, now).await?;
+            self.is_ahead = false;
+        } else {
+            self.is_ahead |= step.is_measured;
         }
         for (id, request) in step.asks {
             if matches!(request, Request::Place(_)) {
@@ -317,6 +365,32 @@ impl<'a> Driver<'a> {
         step.alarms.iter().for_each(|alarm| (self.tell)(Told::Alarm(alarm)));
         step.records.notices.iter().for_each(|notice| (self.tell)(Told::Notice(notice)));
         self.closed = step.closed.or(self.closed.take());
+        Ok(())
+    }
+
+    /// A17, A18, A21: what cannot be written down is not sent; another program that holds the file is waited for, and not for long.
+    async fn keep_or_stand(&mut self, step: &Step, now: Time) -> Result<(), DriveError> {
+        loop {
+            match self.keep(step, now) {
+                Ok(()) => return Ok(()),
+                Err(JournalError::Busy { times, .. }) if times < BUSY_MAX => {}
+                Err(source) => return Err(self.last_stand(source).await),
+            }
+        }
+    }
+
+    /// A24: a lease that ran out is claimed anew, and what happened meanwhile is asked for. Whoever else has it keeps it.
+    async fn renew(&mut self, now: Time) -> Result<(), DriveError> {
+        match self.journal.renew(&self.lease, now) {
+            Ok(()) => self.renewed_at = now,
+            Err(JournalError::Lost { .. }) => {
+                self.lease = self.journal.claim(&self.job.account, &Holder::this_process(now), now)?;
+                self.renewed_at = now;
+                self.handle(Event::Doubt).await?;
+            }
+            Err(JournalError::Busy { times, .. }) if times < BUSY_MAX => {}
+            Err(source) => return Err(self.last_stand(source).await),
+        }
         Ok(())
     }
 

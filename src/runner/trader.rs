@@ -3,6 +3,9 @@
 //! The order within a step is the contract that replay, paper and the golden cases share:
 //! new day, fills at this bar's open, marks at its close, drawdown, then decisions for the next bar.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Bar, Interval, Money, Purpose, Symbol, SymbolIndex, Time};
@@ -116,6 +119,12 @@ impl TraderState {
     #[must_use]
     pub const fn desk(&self) -> &DeskState {
         &self.desk
+    }
+
+    /// How long orders took there and back, lately. `None` on paper, and before the first order.
+    #[must_use]
+    pub fn round_trips(&self) -> Option<super::live::RoundTripFigures> {
+        self.live.as_ref().and_then(|live| live.books.round_trips.figures())
     }
 
     /// Does the account trade on a real venue?
@@ -250,6 +259,10 @@ impl Trader {
     /// Takes a bar that came before trading begins: the model learns from it, nothing is decided.
     pub fn warm(&mut self, symbol: SymbolIndex, bar: &Bar) {
         self.models[symbol.at()].on_bar(bar);
+        self.warm_stops(symbol, bar);
+    }
+
+    fn warm_stops(&mut self, symbol: SymbolIndex, bar: &Bar) {
         if let Some(atr) = self.atrs.get_mut(symbol.at()) {
             atr.push(bar);
         }
@@ -262,6 +275,55 @@ impl Trader {
     #[inline]
     pub fn step(&mut self, open_time: Time, bars: &[(SymbolIndex, Bar)], out: &mut Outbox) -> Result<(), DeskError> {
         self.step_by(open_time, bars, |_, _, own| own, out)
+    }
+
+    /// Asks the models about the bars of a moment. Where one panics, all are as they were before.
+    ///
+    /// # Errors
+    /// What it panicked with.
+    pub(super) fn ask_models(
+        &mut self,
+        bars: &[(SymbolIndex, Bar)],
+        ask: fn(&mut Model, &Bar) -> Signal,
+    ) -> Result<Vec<Signal>, Box<dyn Any + Send>> {
+        let before = self.models.clone();
+        let models = &mut self.models;
+        let asked = || bars.iter().map(|(symbol, bar)| ask(&mut models[symbol.at()], bar)).collect();
+        // Nothing that a panic left half done is used: the models are put back.
+        std::panic::catch_unwind(AssertUnwindSafe(asked)).inspect_err(|_| self.models = before)
+    }
+
+    /// As [`Self::step`], by what the models said when they were asked.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub(super) fn step_with(
+        &mut self,
+        open_time: Time,
+        bars: &[(SymbolIndex, Bar)],
+        signals: &[Signal],
+        out: &mut Outbox,
+    ) -> Result<(), DeskError> {
+        let mut signals = signals.iter().copied();
+        let next = |_: &mut Model, _: SymbolIndex, _: &Bar, _: Time| signals.next().unwrap_or(Signal::NONE);
+        self.step_asking(open_time, bars, next, out)
+    }
+
+    /// As [`Self::catch_up`], when the models have seen the bars.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub(super) fn catch_up_with(
+        &mut self,
+        open_time: Time,
+        bars: &[(SymbolIndex, Bar)],
+        out: &mut Outbox,
+    ) -> Result<(), DeskError> {
+        self.desk.open(open_time, out);
+        self.take_reports(out)?;
+        let close_time = self.mark(open_time, bars, out);
+        bars.iter().for_each(|(symbol, bar)| self.warm_stops(*symbol, bar));
+        self.send(close_time, out)
     }
 
     /// The same with the last word on what the models say: `decide` is given symbol, close and the model's own signal. Models see
@@ -277,6 +339,17 @@ impl Trader {
         mut decide: impl FnMut(SymbolIndex, Time, Signal) -> Signal,
         out: &mut Outbox,
     ) -> Result<(), DeskError> {
+        self.step_asking(open_time, bars, |model, symbol, bar, close| decide(symbol, close, model.on_bar(bar)), out)
+    }
+
+    #[inline(always)]
+    fn step_asking(
+        &mut self,
+        open_time: Time,
+        bars: &[(SymbolIndex, Bar)],
+        mut ask: impl FnMut(&mut Model, SymbolIndex, &Bar, Time) -> Signal,
+        out: &mut Outbox,
+    ) -> Result<(), DeskError> {
         self.desk.open(open_time, out);
         if let Outlet::Paper(paper) = &mut self.outlet {
             for (symbol, bar) in bars {
@@ -286,7 +359,7 @@ impl Trader {
         self.take_reports(out)?;
         let close_time = self.mark(open_time, bars, out);
         for (symbol, bar) in bars {
-            let signal = decide(*symbol, close_time, self.models[symbol.at()].on_bar(bar));
+            let signal = ask(&mut self.models[symbol.at()], *symbol, bar, close_time);
             let atr = self.atrs.get_mut(symbol.at()).and_then(|atr| atr.push(bar));
             let advice = Advice { target: signal.target, prediction: signal.prediction, features: signal.features, atr };
             self.desk.decide(*symbol, bar, advice, out);
@@ -299,11 +372,10 @@ impl Trader {
     /// # Errors
     /// As [`Self::step`].
     pub fn catch_up(&mut self, open_time: Time, bars: &[(SymbolIndex, Bar)], out: &mut Outbox) -> Result<(), DeskError> {
-        self.desk.open(open_time, out);
-        self.take_reports(out)?;
-        let close_time = self.mark(open_time, bars, out);
-        bars.iter().for_each(|(symbol, bar)| self.warm(*symbol, bar));
-        self.send(close_time, out)
+        for (symbol, bar) in bars {
+            self.models[symbol.at()].on_bar(bar);
+        }
+        self.catch_up_with(open_time, bars, out)
     }
 
     /// A person's word to close everything, between two bars of the paper venue: halts, withdraws what would add exposure, and sends

@@ -47,6 +47,8 @@ impl FormatTime for ClockTime {
 pub fn start(logging: Logging, wish: Option<&str>, clock: Arc<dyn Clock>) -> Result<(), LoggingError> {
     let filter = EnvFilter::try_new(wish.unwrap_or(logging.filter)).map_err(|_| LoggingError::BadFilter)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(ClockTime(clock));
+    // A line that cannot be written is dropped: a word about it would go the same way, and end the program.
+    let lines = lines.log_internal_errors(false);
     let started = if logging.json {
         lines.json().flatten_event(true).finish().try_init()
     } else {

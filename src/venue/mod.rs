@@ -11,11 +11,14 @@
 pub mod binance;
 pub mod paper;
 pub mod router;
+mod rules;
 pub mod sim;
 pub mod wire;
 
 use crate::domain::{ClientOrderId, Fill, OrderIntent, RejectReason, Time};
 use crate::risk::Approved;
+
+pub use rules::{Breach, Listing, Market, OrderRules, Sizes};
 
 /// What a venue says of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

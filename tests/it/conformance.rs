@@ -251,7 +251,7 @@ fn refused(desk: &mut Desk) {
     assert_eq!(reason(desk.call(&Request::Place(off_tick))), RejectReason::Filter);
     let rules = desk.client.rules().unwrap();
     let rules = rules.of("BTCUSDT").unwrap();
-    let market = tidegate::venue::binance::Market::default();
+    let market = tidegate::venue::Market::default();
     assert_eq!(rules.check(&off_tick, &market).unwrap_err().filter, "PRICE_FILTER", "we would have known");
     assert!(desk.call(&Request::Test(rules.fit(&off_tick, &market).unwrap())).is_ok());
     let taker = desk.limit("110", TimeInForce::PostOnly);

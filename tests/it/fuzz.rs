@@ -15,7 +15,8 @@ use tidegate::feed::{self, Batch, Expected};
 use tidegate::pipeline;
 use tidegate::profile::render::{self, Paint};
 use tidegate::profile::{Environment, Overrides};
-use tidegate::venue::binance::{Frame, Market, Reply, Rules, Symbols, decode};
+use tidegate::venue::Market;
+use tidegate::venue::binance::{Frame, Reply, Rules, Symbols, decode};
 use tidegate::venue::wire::{Request, TradeId, VenueOrderId};
 
 use crate::shared;

@@ -38,6 +38,7 @@ mod mangled;
 mod manual;
 mod oracles;
 mod order_kills;
+mod order_path;
 mod order_stream;
 mod preflight;
 mod project;

@@ -47,7 +47,7 @@ api_secret = "env:STEPS_SECRET"
 "#;
 
 /// Days that rise to the venue's price: the model wants to be long on the last one.
-const PIPELINE: &str = r#"
+pub const PIPELINE: &str = r#"
 [pipeline]
 summary = "one decision a day"
 [schedule]
@@ -110,6 +110,15 @@ impl Desk {
         Self { folder, venue }
     }
 
+    /// Replaces a file of the project.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.current_dir(self.folder.path()).args(args).env("STEPS_KEY", KEY).env("STEPS_SECRET", SECRET);
@@ -135,7 +144,7 @@ impl Desk {
     }
 
     /// Orders at the venue, and what is held there.
-    fn at_venue(&self) -> (usize, Qty) {
+    pub fn at_venue(&self) -> (usize, Qty) {
         self.venue.with(|exchange, _| {
             let orders = exchange.log().entries().iter().filter(|entry| matches!(entry.what, What::Order { .. })).count();
             let (free, locked) = exchange.balance(0, "BTC");

@@ -93,7 +93,7 @@ fn a_key_that_may_do_more_than_trade_fails() {
     };
     let good = Permissions::default();
     let (verdict, said) = change(Permissions { can_withdraw: true, ..good }, false);
-    assert!(verdict == "fail" && said.contains("may withdraw"), "{said}");
+    assert!(verdict == "fail" && said.contains("can empty the account"), "{said}");
     let (verdict, said) = change(Permissions { is_ip_restricted: false, ..good }, false);
     assert!(verdict == "fail" && said.contains("any address"), "{said}");
     assert_eq!(change(Permissions { can_trade: false, ..good }, false).0, "fail");

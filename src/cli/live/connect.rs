@@ -15,7 +15,7 @@ use crate::feed::binance::{Address, Service, is_loopback};
 use crate::profile::{BinanceConfig, Mode, Profile};
 use crate::runner::trader::TraderConfig;
 use crate::secret::Secrets;
-use crate::venue::binance::{Client, ClientConfig, Key, Symbols};
+use crate::venue::binance::{Client, ClientConfig, Key, KeyFault, Symbols};
 
 /// An open way to the venue.
 pub struct Connection {
@@ -80,6 +80,15 @@ pub fn venue_word(profile: &Profile) -> &'static str {
 }
 
 impl Connection {
+    /// What is wrong with the key, as lines for people. Real money is not traded under a key that may withdraw or may not trade. C30.
+    ///
+    /// # Errors
+    /// [`Exit::Refused`] under a live profile, with what to do; when the venue does not answer.
+    pub async fn judge_key(&self, mode: Mode) -> Result<Vec<String>, Failure> {
+        let rights = self.client.rights().await.map_err(|failure| failure_hint(&self.address, failure))?;
+        judge(mode, &rights.faults())
+    }
+
     /// The trader with the venue's own rules for ticks, steps and least amounts.
     ///
     /// # Errors
@@ -96,5 +105,34 @@ impl Connection {
         }
         trader.paper.instruments.clone_from(&trader.desk.instruments);
         Ok(trader)
+    }
+}
+
+/// I11: a live start is refused; practice goes on with a word about it. That a practice venue says nothing of its keys is no word.
+fn judge(mode: Mode, faults: &[KeyFault]) -> Result<Vec<String>, Failure> {
+    if let (Mode::Live, Some(fault)) = (mode, faults.iter().find(|fault| fault.refuses_money())) {
+        let error = anyhow!("{fault}: nothing is traded with real money under such a key");
+        return Err(Failure::new(Exit::Refused, error).hint(fault.hint()));
+    }
+    let told = faults.iter().filter(|fault| **fault != KeyFault::Untold);
+    Ok(told.map(|fault| format!("{fault}; {}", fault.hint())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// C30, I11.
+    #[test]
+    fn a_key_that_may_withdraw_never_trades_real_money() {
+        use KeyFault::{BoundToNoAddress, CanWithdraw, CannotTrade, Untold};
+        for fault in [CannotTrade, CanWithdraw, Untold] {
+            let failure = judge(Mode::Live, &[fault, BoundToNoAddress]).unwrap_err();
+            assert!(failure.exit == Exit::Refused && failure.error.to_string().starts_with(&fault.to_string()), "{fault}");
+        }
+        let told = judge(Mode::Live, &[BoundToNoAddress]).unwrap();
+        assert!(told.len() == 1 && told[0].starts_with("the key is taken from any address; list this machine"), "{told:?}");
+        assert_eq!(judge(Mode::Paper, &[Untold]).unwrap(), [""; 0]);
+        assert_eq!(judge(Mode::Paper, &[CanWithdraw, BoundToNoAddress]).unwrap().len(), 2);
     }
 }

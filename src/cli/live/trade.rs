@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::anyhow;
 use serde_json::json;
@@ -14,6 +14,8 @@ use super::super::alerting::Alerting;
 use super::super::exit::{Exit, Failure};
 use super::super::output::Report;
 use super::super::preflight;
+use super::super::round_trip;
+use super::super::run::journal_failure;
 use super::super::table::grouped;
 use super::super::work::Workplace;
 use super::connect::{Connection, connect, venue_word};
@@ -21,7 +23,7 @@ use super::words::drive_failure;
 use crate::domain::{Bar, Columns, Span, SymbolIndex, Time};
 use crate::feed::binance::Reach;
 use crate::profile::Mode;
-use crate::runner::drive::{DriveError, Driver, Job, Told};
+use crate::runner::drive::{DriveError, Driver, Job, RESOLVE_WITHIN, Told};
 use crate::runner::folder::{self, Stamp};
 use crate::runner::live::{Live, LiveConfig};
 use crate::runner::moments::Moments;
@@ -107,13 +109,16 @@ pub async fn open<'a>(
     trader.desk.scopes = place.plan.symbols().iter().map(scope).collect();
     let fingerprint = trader.fingerprint();
     // A drill stops the process in the middle: never where money is.
-    let drill = std::env::var(crate::runner::drill::VARIABLE).ok().filter(|_| connection.address.is_loopback());
+    let drill_of = |name| std::env::var(name).ok().filter(|_| connection.address.is_loopback());
+    let drill = drill_of(crate::runner::drill::VARIABLE);
+    let resolve_within = drill_of("TIDEGATE_DRILL_RESOLVE").and_then(|text| text.parse().ok()).unwrap_or(RESOLVE_WITHIN);
     let job = Job {
         live: live_config(place, trader),
         account: stamp.standing(),
         run: stamp.run.clone(),
         fingerprint,
         folder: place.runs.clone(),
+        resolve_within,
         drill,
     };
     let clock = task.context.clock.clone();
@@ -134,7 +139,13 @@ fn listen(task: &Task<'_>, connection: &Connection) -> Result<Receiver<Push>, Fa
 ///
 /// # Errors
 /// When the venue, the journal or the disk fails; what was sent is known or will be resolved by the next run.
-pub fn trade(task: &Task<'_>, journal: &mut Journal, columns: &[Columns], alerting: Option<Alerting>) -> Result<Exit, Failure> {
+pub fn trade(
+    task: &Task<'_>,
+    journal: &mut Journal,
+    columns: &[Columns],
+    alerting: Option<Alerting>,
+    is_terminated: &AtomicBool,
+) -> Result<Exit, Failure> {
     let (context, place) = (task.context, task.place);
     let now = context.clock.now();
     let mut stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
@@ -159,11 +170,14 @@ pub fn trade(task: &Task<'_>, journal: &mut Journal, columns: &[Columns], alerti
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         let connection = connect(context, &place.profile, place.plan.symbols(), place.lake.local()).await?;
+        let warnings = connection.judge_key(place.profile.mode()).await?;
         let mut driver = open(task, &connection, &mut *journal, &stamp, Box::new(tell)).await?;
         let before = driver.watermark();
         let settled = drive(task, &mut driver, columns).await.map_err(drive_failure)?;
+        driver.keep_rest().map_err(drive_failure)?;
         let after = driver.watermark();
-        Ok::<_, Failure>(Done { live: driver.finish(), settled, before, after, venue: connection.address.as_str().to_owned() })
+        let venue = connection.address.as_str().to_owned();
+        Ok::<_, Failure>(Done { live: driver.finish(), settled, before, after, venue, warnings })
     });
     let done = match done {
         Ok(done) => done,
@@ -175,7 +189,9 @@ pub fn trade(task: &Task<'_>, journal: &mut Journal, columns: &[Columns], alerti
     run::record_of(journal, &place.runs, &stamp, done.live.trader(), done.after, !done.settled)?;
     let folder = place.runs.join(&stamp.run);
     let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(journal, Some(&folder)))?;
-    Ok(report(task, &done, &alarms.into_inner(), told, &folder))
+    // The end of the log is on the disk, and the next start finds a short write-ahead log.
+    journal.seal().and_then(|()| journal.checkpoint()).map_err(journal_failure)?;
+    Ok(report(task, &done, &alarms.into_inner(), told, &folder, is_terminated.load(Ordering::SeqCst)))
 }
 
 struct Done {
@@ -184,6 +200,8 @@ struct Done {
     before: Option<Time>,
     after: Option<Time>,
     venue: String,
+    /// About the key.
+    warnings: Vec<String>,
 }
 
 async fn drive(task: &Task<'_>, driver: &mut Driver<'_>, columns: &[Columns]) -> Result<bool, DriveError> {
@@ -195,10 +213,16 @@ async fn drive(task: &Task<'_>, driver: &mut Driver<'_>, columns: &[Columns]) ->
     if !old.is_empty() {
         driver.catch_up(old.into_iter()).await?;
     }
-    if let Some((open_time, bars)) = current {
+    // A10: asked to end, it decides nothing more; the bar is the next run's.
+    if let Some((open_time, bars)) = current.filter(|_| !task.stop.load(Ordering::SeqCst)) {
         driver.moment(open_time, bars).await?;
     }
-    driver.run_until(clock.now() + SETTLE_WITHIN, task.stop, Live::is_settled).await
+    let settled = driver.run_until(clock.now() + SETTLE_WITHIN, task.stop, Live::is_settled).await?;
+    if task.stop.load(Ordering::SeqCst) {
+        driver.wind_down().await?;
+        return Ok(driver.live().has_none_open());
+    }
+    Ok(settled)
 }
 
 type Moment = (Time, Vec<(SymbolIndex, Bar)>);
@@ -218,7 +242,7 @@ fn split(columns: &[Columns], watermark: Option<Time>, task: &Task<'_>, now: Tim
     (all, current)
 }
 
-fn report(task: &Task<'_>, done: &Done, alarms: &[Alarm], told: Vec<String>, folder: &Path) -> Exit {
+fn report(task: &Task<'_>, done: &Done, alarms: &[Alarm], told: Vec<String>, folder: &Path, is_terminated: bool) -> Exit {
     let (context, place) = (task.context, task.place);
     let desk = done.live.trader().desk();
     let open: Vec<String> = done.live.router().state().open().map(|order| format!("{} {}", order.id(), order.state)).collect();
@@ -276,6 +300,7 @@ fn report(task: &Task<'_>, done: &Done, alarms: &[Alarm], told: Vec<String>, fol
             "positions": positions.iter().map(|(symbol, position)| json!({ "symbol": symbol, "position": position })).collect::<Vec<_>>(),
             "reconciled": desk.is_reconciled(),
             "open_orders": open,
+            "round_trip": round_trip::document(&done.live.snapshot()),
             "orders": tally.orders,
             "fills": tally.fills,
             "alarms": alarms,
@@ -284,16 +309,27 @@ fn report(task: &Task<'_>, done: &Done, alarms: &[Alarm], told: Vec<String>, fol
         warnings: told,
         ..Report::default()
     };
+    report.warnings.extend(done.warnings.iter().cloned());
     report.warnings.extend(alarms.iter().map(ToString::to_string));
-    let has_doubtful = done.live.router().state().open().any(|order| order.doubt.is_some());
-    let exit = if has_doubtful || (!desk.is_reconciled() && !open.is_empty()) {
+    let has_doubtful = done.live.in_doubt().next().is_some();
+    let is_stopped = task.stop.load(Ordering::SeqCst);
+    if is_stopped {
+        let open: Vec<String> = done.live.router().state().open().map(|order| order.id().to_string()).collect();
+        report.warnings.push(if open.is_empty() {
+            "asked to end: nothing new was decided, and no order is open".to_owned()
+        } else {
+            format!("asked to end while these were open: {}", open.join(", "))
+        });
+    }
+    let exit = if has_doubtful || ((is_stopped || !desk.is_reconciled()) && !open.is_empty()) {
         report.next.push(format!("tidegate reconcile -p {}", place.profile.name()));
         Exit::PositionsOpen
     } else if desk.halt().is_some() {
         report.next.push(format!("tidegate resume -p {} --reason \"...\"", place.profile.name()));
         Exit::Halted
-    } else if task.stop.load(std::sync::atomic::Ordering::Relaxed) {
-        Exit::Interrupted
+    } else if is_stopped {
+        // A10: whoever runs services takes an orderly end for a success; whoever pressed Ctrl-C sees that it was one.
+        if is_terminated { Exit::Done } else { Exit::Interrupted }
     } else if !desk.is_reconciled() {
         Exit::Failed
     } else {

@@ -14,8 +14,8 @@ use crate::domain::{
 };
 use crate::profile::{Mode, VenueKind};
 use crate::risk::{TradingState, View};
-use crate::venue::binance::Client;
-use crate::venue::wire::{Account, Answer, Failure as VenueFailure, Request, Restrictions};
+use crate::venue::binance::{Client, KeyFault};
+use crate::venue::wire::{Account, Answer, Failure as VenueFailure, Request};
 
 /// Characters of an account's name that a person types.
 const SUFFIX: usize = 4;
@@ -56,13 +56,6 @@ impl Visit {
         let letters: Vec<char> = name.chars().filter(char::is_ascii_alphanumeric).collect();
         letters[letters.len().saturating_sub(SUFFIX)..].iter().collect()
     }
-
-    fn ask(&self, client: &Arc<Client>, request: &Request, timeout: Span) -> Result<Answer, VenueFailure> {
-        self.runtime.block_on(async {
-            let asked = tokio::time::timeout(timeout.to_std(), client.call(request)).await;
-            asked.unwrap_or_else(|_| Err(VenueFailure::Ambiguous(format!("no answer within {timeout}"))))
-        })
-    }
 }
 
 /// The client, or what a check says where there is none.
@@ -97,37 +90,27 @@ pub(super) fn key(scene: &Scene<'_>) -> Seen {
         Ok(client) => client,
         Err(seen) => return seen,
     };
-    let can_trade = scene.venue.account.as_ref().is_some_and(|account| account.can_trade);
-    let said = client.key().shown();
-    match scene.venue.ask(client, &Request::Restrictions, Span::from_secs(10)) {
-        Ok(Answer::Restrictions(rights)) => judged(&said, rights, can_trade),
-        Err(failure @ (VenueFailure::Key { .. } | VenueFailure::Clock)) => {
-            Seen::fail(failure.to_string(), "is the key of this venue, enabled, and is this address on its list?")
+    let name = client.key().shown();
+    let rights = match scene.venue.runtime.block_on(client.rights()) {
+        Ok(rights) => rights,
+        Err(failure) => {
+            return Seen::fail(
+                format!("{name}: {failure}"),
+                "is the key of this venue, enabled, and is this address on its list?",
+            );
         }
-        Err(_) | Ok(_) if !can_trade => Seen::fail(format!("{said} may not trade"), "enable spot trading for the key"),
-        Err(_) | Ok(_) if scene.place.profile.mode() == Mode::Paper => {
-            Seen::warn(format!("{said} may trade; practice venues do not say whether it may withdraw"))
+    };
+    let faults = rights.faults();
+    match faults.as_slice() {
+        [] => Seen::ok(format!("{name} may trade, cannot withdraw, is good from listed addresses")),
+        [KeyFault::Untold] if scene.place.profile.mode() == Mode::Paper => {
+            Seen::warn(format!("{name} may trade; practice venues do not say whether it may withdraw"))
         }
-        Err(failure) => Seen::fail(format!("nobody knows whether {said} may withdraw: {failure}"), "try again"),
-        Ok(_) => Seen::fail(format!("nobody knows whether {said} may withdraw"), "try again"),
+        [first, ..] => {
+            let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            Seen::fail(format!("{name}: {}", all.join("; ")), first.hint())
+        }
     }
-}
-
-fn judged(key: &str, rights: Restrictions, account_trades: bool) -> Seen {
-    let mut wrong = Vec::new();
-    if rights.can_withdraw {
-        wrong.push("may withdraw");
-    }
-    if !rights.can_trade || !account_trades {
-        wrong.push("may not trade");
-    }
-    if !rights.is_bound_to_addresses {
-        wrong.push("is good from any address");
-    }
-    if wrong.is_empty() {
-        return Seen::ok(format!("{key} may trade, cannot withdraw, is good from listed addresses"));
-    }
-    Seen::fail(format!("{key} {}", wrong.join(", ")), "change its rights at the venue: trade yes, withdraw no, this address only")
 }
 
 /// C20: an order through our own gate, then to the venue's test endpoint. On paper the gate is all.
@@ -146,8 +129,13 @@ pub(super) fn dry_run(scene: &Scene<'_>, notional: Money, timeout: Span) -> Seen
     };
     let clock = &scene.context.clock;
     let began = clock.now();
-    match scene.venue.ask(client, &Request::Test(order), timeout) {
-        Ok(_) => {
+    let asked = scene.venue.runtime.block_on(async {
+        let dry_run = client.dry_run(order.symbol, order.side, notional, order.reference);
+        let asked = tokio::time::timeout(timeout.to_std(), dry_run).await;
+        asked.unwrap_or_else(|_| Err(VenueFailure::Ambiguous(format!("no answer within {timeout}"))))
+    });
+    match asked {
+        Ok(()) => {
             let took = (clock.now() - began).as_secs_f64() * 1000.0;
             Seen::ok(format!("1 order of {notional} for {symbol}, taken by the venue's test in {took:.0} ms of {timeout}"))
         }
@@ -200,6 +188,7 @@ fn approved(scene: &Scene<'_>, notional: Money) -> Result<OrderIntent, String> {
         orders_last_minute: 0,
         orders_today: 0,
         fee: Bps(0),
+        venue_rule: None,
     };
     let checked = config.gate.check(order, &view);
     checked.map(crate::risk::Approved::consume).map_err(|refusals| format!("our own gate denies it: {}", refusals.headline()))

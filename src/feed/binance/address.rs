@@ -115,6 +115,12 @@ impl Address {
         &self.text
     }
 
+    /// Is it a host of the venue's for practice, without money?
+    #[must_use]
+    pub fn is_practice(&self) -> bool {
+        PRACTICE.contains(&self.text.as_str())
+    }
+
     /// Is it this machine, where no proxy is asked?
     #[must_use]
     pub const fn is_loopback(&self) -> bool {

@@ -58,6 +58,7 @@ fn view(instrument: &Instrument) -> View<'_> {
         orders_last_minute: 0,
         orders_today: 0,
         fee: Bps(10),
+        venue_rule: None,
     }
 }
 
@@ -162,6 +163,18 @@ fn states_of_the_account_refuse() {
     assert_eq!(code(View { state: TradingState::Reducing, ..v() }), ["paused"]);
     let halt = Halt { cause: HaltCause::DrawdownDaily, at: now(), cancels_only: false };
     assert_eq!(code(View { state: TradingState::Halted, halt: Some(&halt), ..v() }), ["halted"]);
+}
+
+/// C16, C20: what the venue would refuse is denied; an exit goes to the venue, whose own word counts.
+#[test]
+fn a_rule_of_the_venue_denies_and_names_itself() {
+    let i = instrument();
+    let [rule, found, allowed] = ["MARKET_LOT_SIZE", "0.001", "up to 0.0005"].map(crate::domain::Brief::of);
+    let view = View { venue_rule: Some(Refusal::VenueRule { rule, found, allowed }), position: qty("1"), ..view(&i) };
+    let refusals = gate().check(buy("50"), &view).unwrap_err();
+    assert_eq!(refusals.headline().to_string(), "venue-rule: MARKET_LOT_SIZE 0.001, allowed up to 0.0005");
+    let exit = OrderIntent { side: Side::Sell, size: Size::Base(qty("1")), ..buy("50") };
+    assert_eq!(codes(exit, &view), [""; 0], "RISK-4");
 }
 
 /// RISK-5.

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use super::clocks::{self, Clocks, Offset, Reading};
 use super::closing::{Closed, Closing};
 use super::compare::COMPARE_AGAIN_AFTER;
+use super::guarded::Ask;
 use super::reconcile::{self, Comparison, Question};
 use super::state::{Books, LiveState};
 use crate::domain::{Bar, ClientOrderId, Money, Purpose, Qty, Span, Symbol, SymbolIndex, Time};
 use crate::risk::HaltCause;
 use crate::runner::trader::{RestoreError, Trader, TraderConfig, TraderState};
+use crate::stage::model::Model;
 use crate::stage::oms::{DeskError, Outbox};
 use crate::telemetry::record::{Notice, Records};
+use crate::venue::Listing;
 use crate::venue::router::{Actions, Alarm, Fact, RequestId, Router, RouterConfig};
 use crate::venue::wire::{Account, Answer, Failure, Push, Request};
 
@@ -51,12 +54,18 @@ pub enum Event {
     Push(Push),
     /// What the venue's clock is ahead of ours.
     Offset(Span),
+    /// The venue's rules as they were last read, symbol by symbol; `None`: it does not list one.
+    Rules(Vec<Option<Listing>>),
+    /// Something may have happened behind our back: the account is compared.
+    Doubt,
     /// Time has passed.
     Tick,
     /// Stop: nothing new, everything withdrawn; and where a purpose is given, everything closed.
     Stop {
         close: Option<Purpose>,
     },
+    /// The program is to end: nothing new, and what rests is withdrawn.
+    WindDown,
     /// A person's word to go on.
     Resume,
     /// A person's word that the balances are right as the venue has them.
@@ -74,6 +83,8 @@ pub struct Step {
     pub watermark: Option<Time>,
     /// Everything was to be closed, and this is how it ended.
     pub closed: Option<Closed>,
+    /// A round trip was measured: worth keeping, and not worth a commit of its own.
+    pub is_measured: bool,
 }
 
 impl Step {
@@ -90,7 +101,8 @@ impl Step {
 
 #[derive(Debug, Clone)]
 pub struct Live {
-    config: LiveConfig,
+    pub(super) config: LiveConfig,
+    pub(super) ask: Ask,
     pub(super) symbols: Vec<Symbol>,
     pub(super) trader: Trader,
     pub(super) books: Books,
@@ -152,6 +164,7 @@ impl Live {
         trader.desk_mut().set_reconciled(false);
         Self {
             config,
+            ask: Model::on_bar,
             symbols,
             trader,
             books,
@@ -271,7 +284,10 @@ impl Live {
             Event::Answer(AskId::Rules, _) | Event::Tick => {}
             Event::Push(push) => self.on_push(&push, now),
             Event::Offset(offset) => self.on_offset(offset, now, step, out),
+            Event::Rules(listings) => self.obey(&listings),
             Event::Stop { close } => self.stop(close, now, step, out),
+            Event::Doubt => self.doubt_account(now),
+            Event::WindDown => self.wind_down(now),
             Event::Resume => {
                 self.trader.desk_mut().resume();
                 self.books.closing = None;
@@ -282,21 +298,12 @@ impl Live {
         Ok(())
     }
 
-    /// LIVE-4.
-    fn on_moment(
-        &mut self,
-        open_time: Time,
-        bars: &[(SymbolIndex, Bar)],
-        now: Time,
-        step: &mut Step,
-        out: &mut Outbox,
-    ) -> Result<(), DeskError> {
-        step.watermark = Some(open_time);
-        let close_time = open_time + self.config.trader.desk.interval.span();
-        if now - close_time > self.config.max_lateness {
-            return self.trader.catch_up(open_time, bars, out);
-        }
-        self.trader.step(open_time, bars, out)
+    /// C18: the next order is held to them.
+    fn obey(&mut self, listings: &[Option<Listing>]) {
+        let aside = |symbol: &Symbol| self.books.baseline.get(symbol.base()).copied().unwrap_or(Qty::ZERO);
+        let all: Vec<(Option<Listing>, Qty)> =
+            listings.iter().zip(&self.symbols).map(|(listing, symbol)| (listing.clone(), aside(symbol))).collect();
+        self.trader.desk_mut().obey(&all);
     }
 
     fn on_push(&mut self, push: &Push, now: Time) {
@@ -439,6 +446,8 @@ impl Live {
         step.facts.extend(actions.facts);
         step.asks.extend(actions.asks.into_iter().map(|(number, request)| (AskId::Router(number), request)));
         for reading in actions.round_trips {
+            self.books.round_trips.push(reading);
+            step.is_measured = true;
             if let Some(until) = self.trader.desk_mut().latency(now, reading) {
                 step.alarms.push(Alarm::Slow { until });
             }

@@ -8,17 +8,22 @@
 //! LIVE-2  Nothing is traded before the account was compared with the venue's, and again after every doubt.
 //! LIVE-3  What nobody can explain stops trading; it is never booked.
 //! LIVE-4  An order is decided only on a bar that has just closed; older ones move marks and models.
+//! LIVE-5  A model that panics decides nothing and halts trading; open orders are looked after.
 
 mod clocks;
 mod closing;
 mod compare;
+mod guarded;
 mod machine;
 mod reconcile;
+mod round_trips;
 mod state;
+mod wind_down;
 
 pub use closing::Closed;
 pub use machine::{AskId, Event, Live, LiveConfig, Step};
 pub use reconcile::Difference;
+pub use round_trips::RoundTripFigures;
 pub use state::LiveState;
 
 #[cfg(test)]

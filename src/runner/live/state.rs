@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::closing::Closing;
+use super::round_trips::RoundTrips;
 use crate::domain::{Qty, Time};
 use crate::venue::router::RouterState;
 use crate::venue::wire::TradeId;
@@ -29,4 +30,7 @@ pub struct Books {
     pub closing: Option<Closing>,
     /// Fills of the account, for what rounding may make of a balance.
     pub fills: u64,
+    /// How long orders took there and back.
+    #[serde(default, skip_serializing_if = "RoundTrips::is_empty")]
+    pub round_trips: RoundTrips,
 }

@@ -1,5 +1,7 @@
 //! The machine against a venue of a few lines that loses answers, and against crashes at every step.
 
+mod endings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
@@ -16,6 +18,7 @@ use crate::stage::model::config::{CrossSignal, EmaCross, EmaSeed, Rule, Sizing};
 use crate::stage::oms::DeskConfig;
 use crate::stage::oms::config::{OmsConfig, OrderStyle, SizedIn};
 use crate::telemetry::record::RecordMode;
+use crate::venue::Listing;
 use crate::venue::paper::PaperConfig;
 use crate::venue::router::{Alarm, Fact, RouterConfig};
 use crate::venue::wire::{
@@ -236,6 +239,7 @@ struct World {
     /// Answers and events on their way.
     coming: Vec<(Time, Event)>,
     alarms: Vec<Alarm>,
+    refusals: Vec<crate::risk::Refusal>,
     intents: BTreeSet<ClientOrderId>,
     closed: Option<Closed>,
     crashes: u32,
@@ -249,7 +253,8 @@ impl World {
         let disk = Disk { snapshot: Some(live.snapshot()), ..Disk::default() };
         let chance = Stream::new(seed, "live");
         let (coming, alarms, intents) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Self { live, toy, disk, now: start(), chance, weather, coming, alarms, intents, closed: None, crashes: 0 }
+        let refusals = Vec::new();
+        Self { live, toy, disk, now: start(), chance, weather, coming, alarms, refusals, intents, closed: None, crashes: 0 }
     }
 
     fn handle(&mut self, event: Event) {
@@ -276,6 +281,7 @@ impl World {
 
     fn commit(&mut self, step: &Step) {
         self.alarms.extend(step.alarms.iter().cloned());
+        self.refusals.extend(step.records.refusals.iter().map(|row| row.refusal));
         for fact in &step.facts {
             match fact {
                 Fact::Intended { order } => assert!(self.intents.insert(order.id()), "an id was used twice"),
@@ -470,6 +476,62 @@ fn closing_everything_is_sliced_and_goes_on_with_the_rest() {
         world.bar(hour);
         world.bar(hour + 1);
         assert_eq!(world.intents.len(), before, "halted: nothing new");
+    }
+}
+
+/// The venue's own words: its status, and the largest and the least market order.
+fn listings(status: &str, least: &str, largest: &str) -> Vec<Option<Listing>> {
+    let text = format!(
+        r#"{{"rateLimits":[],"symbols":[{{"symbol":"BTCUSDT","status":"{status}","baseAsset":"BTC","quoteAsset":"USDT",
+        "orderTypes":["MARKET"],"quoteOrderQtyMarketAllowed":true,"isSpotTradingAllowed":true,"filters":[
+        {{"filterType":"LOT_SIZE","minQty":"{least}","maxQty":"9000","stepSize":"0.00001"}},
+        {{"filterType":"MARKET_LOT_SIZE","minQty":"0","maxQty":"{largest}","stepSize":"0"}},
+        {{"filterType":"NOTIONAL","minNotional":"5","applyMinToMarket":true,"maxNotional":"9000000","applyMaxToMarket":false}}]}}]}}"#
+    );
+    vec![crate::venue::binance::Rules::read(text.as_bytes()).unwrap().listing(&instrument().symbol)]
+}
+
+/// B20, C17, C18: what the venue would refuse is denied by the name of its rule and never sent; new rules count for the next order.
+#[test]
+fn what_the_venue_would_refuse_is_denied_by_its_name() {
+    for (rules, why) in [
+        (listings("HALT", "0.00001", "9000"), "status HALT"),
+        (listings("TRADING", "0.00001", "0.1"), "MARKET_LOT_SIZE 0."),
+        (vec![None], "listing none"),
+    ] {
+        let mut world = World::new(1, Weather::default());
+        world.handle(Event::Rules(rules));
+        (0..30).for_each(|hour| world.bar(hour));
+        let refusals = &world.refusals;
+        assert!(world.intents.is_empty() && world.toy.orders.is_empty(), "{why}");
+        assert!(refusals.iter().any(|refusal| refusal.to_string().starts_with(&format!("venue-rule: {why}"))), "{refusals:?}");
+        world.handle(Event::Rules(listings("TRADING", "0.00001", "9000")));
+        (30..60).for_each(|hour| world.bar(hour));
+        assert!(!world.intents.is_empty(), "{why}");
+    }
+}
+
+/// C17, C36: an exit is cut to what the venue takes of one order, and what is less than it takes is dust.
+#[test]
+fn an_exit_obeys_the_sizes_of_the_venue() {
+    for (least, largest, sales) in [("0.00001", "0.2", 3), ("0.00001", "9000", 1), ("9", "9000", 0)] {
+        let mut world = World::new(3, Weather::default());
+        let mut hour = 0;
+        while world.live.trader().desk().position(BTC).is_zero() {
+            world.bar(hour);
+            world.pass(world.now + Span::from_secs(30));
+            hour += 1;
+        }
+        world.handle(Event::Rules(listings("TRADING", least, largest)));
+        world.handle(Event::Stop { close: Some(Purpose::Rollback) });
+        world.pass(world.now + Span::from_secs(60));
+        let sold = world.toy.orders.values().filter(|(order, _)| order.side == Side::Sell);
+        assert!(sold.clone().all(|(order, _)| order.ordered <= qty(largest)));
+        assert_eq!(
+            (sold.count(), world.closed.clone().map(|closed| closed.is_flat)),
+            (sales, Some(true)),
+            "{least} to {largest}"
+        );
     }
 }
 

@@ -152,7 +152,8 @@ fn denial_severity(refusal: &Refusal) -> Severity {
         | Refusal::NotReconciled
         | Refusal::PriceCollar { .. }
         | Refusal::ReferenceMoved { .. }
-        | Refusal::RepeatedOrders { .. } => Severity::Warning,
+        | Refusal::RepeatedOrders { .. }
+        | Refusal::VenueRule { .. } => Severity::Warning,
         Refusal::Halted { .. }
         | Refusal::Paused
         | Refusal::SymbolNotAllowed

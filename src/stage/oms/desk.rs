@@ -11,12 +11,11 @@ use crate::domain::{
 };
 use crate::risk::{Approved, Gate, Guard, Halt, HaltCause, Refusals, TradingState, View};
 
+use self::slice::slice;
+use self::venue::Known;
 use super::book::{Book, Held, Holding, OpenOrder, Tally};
 use super::config::{OmsConfig, OrderStyle, SizedIn};
 use crate::telemetry::record::{Decision, EquityRow, FEATURES_MAX, Notice, OrderRow, RecordMode, Records, RefusalRow};
-
-/// The most orders that one exit is sliced into at one close; the rest follows at the next.
-const SLICES_MAX: usize = 50;
 
 /// What a desk is built with; the same for replay, paper and live.
 #[derive(Debug, Clone)]
@@ -142,6 +141,8 @@ pub struct Desk {
     state: DeskState,
     /// The account was compared with the venue's and nothing was unexplained. On paper they are one.
     reconciled: bool,
+    /// By symbol: what the venue takes; nothing on paper.
+    listings: Vec<Known>,
 }
 
 impl Desk {
@@ -156,12 +157,12 @@ impl Desk {
             touched: false,
             last_targets: vec![None; symbols],
         };
-        Self { config, state, reconciled: true }
+        Self { config, state, reconciled: true, listings: Vec::new() }
     }
 
     #[must_use]
     pub const fn restore(config: DeskConfig, state: DeskState) -> Self {
-        Self { config, state, reconciled: true }
+        Self { config, state, reconciled: true, listings: Vec::new() }
     }
 
     #[must_use]
@@ -286,14 +287,6 @@ impl Desk {
                 (holding.dust, holding.exiting) = (!holding.position.is_zero(), None);
             }
         }
-    }
-
-    /// Is nothing held of the symbol that the venue would let us sell?
-    #[must_use]
-    pub fn is_negligible(&self, symbol: SymbolIndex) -> bool {
-        let (instrument, holding) = (&self.config.instruments[symbol.at()], self.state.book.holding(symbol));
-        let qty = holding.position.truncate_to(instrument.qty_step);
-        !qty.is_positive() || self.reference(symbol).notional(qty) < instrument.min_notional
     }
 
     /// Begins the moment whose bars open at `open_time`.
@@ -463,7 +456,7 @@ impl Desk {
         let holding = self.state.book.holding(symbol);
         let qty = (holding.position - self.state.book.open_sells(symbol)).truncate_to(instrument.qty_step);
         let claimed = qty < holding.position.truncate_to(instrument.qty_step);
-        if qty.is_zero() || reference.notional(qty) < instrument.min_notional {
+        if self.is_too_small(symbol, qty) {
             if !claimed {
                 out.records.notices.push(Notice::Dust { symbol, at, qty: holding.position });
                 let holding = self.state.book.holding_mut(symbol);
@@ -479,7 +472,7 @@ impl Desk {
             },
             _ => OrderKind::Market,
         };
-        let slices = slice(qty, reference, self.config.gate.limits().max_notional_per_order, instrument.qty_step);
+        let slices = slice(qty, reference, self.largest_exit(symbol, &kind), instrument.qty_step);
         let scope = self.config.scopes[symbol.at()];
         self.state.book.holding_mut(symbol).exiting = Some(purpose);
         for (sequence, qty) in slices.into_iter().enumerate() {
@@ -539,6 +532,7 @@ impl Desk {
             orders_last_minute: book.orders_last_minute(now),
             orders_today: book.orders_today(now),
             fee: self.config.fee,
+            venue_rule: self.venue_rule(intent),
         }
     }
 
@@ -571,24 +565,8 @@ impl Desk {
     }
 }
 
-/// Parts of `qty` that are each worth at most `max` at `price`, as equal as the step allows. A limit of zero does not hold an exit
-/// back: it goes in one part.
-fn slice(qty: Qty, price: Price, max: Money, step: Qty) -> Vec<Qty> {
-    if !max.is_positive() || price.notional(qty) <= max {
-        return vec![qty];
-    }
-    let fewest = price.notional(qty).count().div_euclid(max.count()) + 1;
-    let mut parts = usize::try_from(fewest).unwrap_or(SLICES_MAX).min(SLICES_MAX);
-    loop {
-        let slices = qty.split(parts, step);
-        // Rounding to whole steps can push the first part over: one more part mends it.
-        if parts >= SLICES_MAX || price.notional(slices[0]) <= max {
-            return slices.into_iter().filter(|slice| slice.is_positive()).collect();
-        }
-        parts += 1;
-    }
-}
-
 mod reports;
+mod slice;
 #[cfg(test)]
 mod tests;
+mod venue;

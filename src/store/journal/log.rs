@@ -157,14 +157,23 @@ pub(super) fn hash_at(db: &Connection, sequence: u64) -> Result<Option<Hash>, ru
 pub(super) fn verify(
     db: &Connection,
     is_whole: bool,
-    mut progress: impl FnMut(u64),
+    progress: impl FnMut(u64),
 ) -> Result<Result<Verified, Misfit>, rusqlite::Error> {
     let last = head(db)?.sequence;
     let first = if is_whole { 0 } else { last.saturating_sub(TAIL_ROWS) };
     let Some(hash) = hash_at(db, first)? else {
         return Ok(Err(Misfit { row: first, why: "the row is missing".to_owned() }));
     };
-    let mut head = Head { sequence: first, hash };
+    verify_from(db, Head { sequence: first, hash }, progress)
+}
+
+/// Looks whether the rows behind `head` follow it and each other. Orders and fills are counted among those only.
+pub(super) fn verify_from(
+    db: &Connection,
+    mut head: Head,
+    mut progress: impl FnMut(u64),
+) -> Result<Result<Verified, Misfit>, rusqlite::Error> {
+    let first = head.sequence;
     let (mut intents, mut fills) = (0, 0);
     let sql = "SELECT sequence, at, run, kind, body, hash FROM event WHERE sequence > ?1 ORDER BY sequence";
     let mut statement = db.prepare(sql)?;

@@ -16,6 +16,7 @@ mod recover;
 mod runs;
 mod scribe;
 mod standing;
+mod start;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -40,6 +41,7 @@ pub use orders::{Entry, FillEntry, OrderEntry, Written};
 pub use recover::{Aside, put_back};
 pub use runs::RunState;
 pub use standing::Standing;
+pub use start::WHOLE_ROWS_MAX;
 pub use verify::verify_file;
 
 /// The journal's file in the folder of a profile.

@@ -49,6 +49,32 @@ fn the_rows_of_one_run_are_found_by_an_index() {
     assert!(plan.contains("USING INDEX event_by_run (run=? AND kind=?)"), "{plan}");
 }
 
+/// A15: whole while it is short; when it has grown long, from where it was found whole.
+#[test]
+fn the_look_before_trading_is_bounded_and_finds_what_is_new() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    let rows: Vec<Entry> = (0..20).map(note).collect();
+    journal.write(&rows, at(0)).unwrap();
+    let seen = |journal: &mut Journal, rows_max| {
+        let mut told = Vec::new();
+        journal.verify_within(rows_max, |row| told.push(row)).map(|verified| (verified.rows, told.len()))
+    };
+    let damage = |journal: &Journal, row: u64| {
+        journal.db.execute_batch("DROP TRIGGER IF EXISTS event_is_not_changed").unwrap();
+        journal.db.execute("UPDATE event SET body = '{}' WHERE sequence = ?1", [row as i64]).unwrap();
+    };
+    seen(&mut journal, 10).unwrap();
+    journal.write(&rows, at(1)).unwrap();
+    damage(&journal, 5);
+    // Found whole once, it is not looked at again until somebody asks for all of it.
+    seen(&mut journal, 10).unwrap();
+    assert!(matches!(seen(&mut journal, 1000), Err(JournalError::Broken { row: 5, .. })), "a short one is looked at whole");
+    journal.write(&rows, at(2)).unwrap();
+    damage(&journal, 45);
+    assert!(matches!(seen(&mut journal, 10), Err(JournalError::Broken { row: 45, .. })));
+}
+
 #[test]
 fn questions_of_every_start_are_answered_by_an_index() {
     let folder = folder();

@@ -62,7 +62,7 @@ pub(super) fn tables(db: &Connection, verified: &Verified) -> Result<Option<Stri
     Ok(wrong_fill(db)?.map(|trade| format!("the fill {trade} is not as the log says")))
 }
 
-fn wrong_standing(db: &Connection) -> Result<Option<String>, rusqlite::Error> {
+pub(super) fn wrong_standing(db: &Connection) -> Result<Option<String>, rusqlite::Error> {
     let sql = "SELECT pipeline, open_time, fingerprint, snapshot, kind, event.body FROM watermark
                LEFT JOIN event ON sequence = logged";
     let mut statement = db.prepare(sql)?;

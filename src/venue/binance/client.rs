@@ -51,6 +51,7 @@ pub struct ClientConfig {
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    is_practice: bool,
     key: Arc<Key>,
     api_key: HeaderValue,
     symbols: Symbols,
@@ -98,7 +99,8 @@ impl Client {
         let closure = Closure::of_lake(&config.lake);
         closure.read()?;
         let (base, clock) = (config.address.as_str().to_owned(), Arc::new(VenueClock::new(clock)));
-        Ok(Self { http, base, key, api_key, symbols, clock, closure, state: Mutex::default() })
+        let is_practice = config.address.is_practice();
+        Ok(Self { http, base, is_practice, key, api_key, symbols, clock, closure, state: Mutex::default() })
     }
 
     #[must_use]
@@ -120,6 +122,11 @@ impl Client {
     #[must_use]
     pub fn rules(&self) -> Option<Arc<Rules>> {
         self.state().rules.clone()
+    }
+
+    /// Does the venue have a page on what a key may do?
+    pub(super) const fn tells_rights(&self) -> bool {
+        !self.is_practice
     }
 
     /// Until when nothing may be asked and no connection be opened, by our clock.

@@ -8,6 +8,7 @@ mod check;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,8 +16,9 @@ use serde_json::Value;
 use super::number::Digits;
 use crate::domain::{Instrument, Money, Price, Qty, Span, Symbol};
 use crate::feed::binance::TRADING;
+use crate::venue::Listing;
 
-pub use check::{Breach, Market, Unfit};
+pub use check::Unfit;
 
 /// Characters of the venue's words that are repeated.
 const WORD_CHARS_MAX: usize = 32;
@@ -153,6 +155,13 @@ impl Rules {
             qty_step: rules.step(true)?,
             min_notional: rules.notional.min,
         })
+    }
+
+    /// The same with the rules by which the venue judges its orders.
+    #[must_use]
+    pub fn listing(&self, symbol: &Symbol) -> Option<Listing> {
+        let (instrument, rules) = (self.instrument(symbol)?, self.of(&symbol.joined())?);
+        Some(Listing { instrument, rules: Arc::new(rules.clone()) })
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Alarm {
     Halted { cause: HaltCause },
     /// A cancel cannot be brought home.
     CancelFailed { id: ClientOrderId, why: String },
+    /// A model panicked: it decides nothing any more.
+    Model { what: String },
 }
 
 impl Alarm {
@@ -90,6 +92,7 @@ impl Alarm {
             Self::Slow { .. } => ("slow", "orders are slow: nothing new for now"),
             Self::Halted { .. } => ("halted", "trading is halted until a person resumes it"),
             Self::CancelFailed { .. } => ("cancel-failed", "an order cannot be withdrawn"),
+            Self::Model { .. } => ("model", "the model broke down"),
         }
     }
 
@@ -124,6 +127,7 @@ impl fmt::Display for Alarm {
             Self::Slow { until } => write!(f, "orders are slow: nothing new until {until}"),
             Self::Halted { cause } => write!(f, "trading is halted: {}", cause.name()),
             Self::CancelFailed { id, why } => write!(f, "order {id} cannot be withdrawn: {why}"),
+            Self::Model { what } => write!(f, "the model broke down, and decides nothing any more: {what}"),
         }
     }
 }

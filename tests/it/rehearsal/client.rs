@@ -8,7 +8,7 @@ use tidegate::domain::{
     ClientOrderId, OrderIntent, OrderKind, Price, Purpose, Qty, RejectReason, Side, Size, Span, SymbolIndex, Time, TimeInForce,
 };
 use tidegate::feed::binance::{Address, Service};
-use tidegate::venue::binance::{Client, ClientConfig, Frame as Told, Key, Symbols};
+use tidegate::venue::binance::{Client, ClientConfig, Frame as Told, Key, KeyFault, Symbols};
 use tidegate::venue::sim::{Fault, Frame, Garble, On, Promises, Rule, Script, When};
 use tidegate::venue::wire::{Answer, Failure, Push, Request, TradeId, VenueOrder, VenueStatus};
 
@@ -130,6 +130,29 @@ fn every_request_is_understood_and_every_answer_too() {
     assert_eq!(desk.order(&Request::Cancel { symbol: BTC, id: id(3) }).status, Some(VenueStatus::Canceled));
     assert!(matches!(desk.call(&Request::CancelAll { symbol: BTC }), Ok(Answer::Orders(canceled)) if canceled.len() == 1));
     assert!(desk.call(&Request::Restrictions).is_ok());
+}
+
+/// An order that is checked and not placed, and what the key may do: what a check before money moves asks.
+#[test]
+fn a_dry_run_places_nothing_and_a_key_says_what_it_may_do() {
+    let desk = Desk::new(Script::new(1));
+    let dry = |notional: &str| {
+        let (notional, reference) = (notional.parse().unwrap(), "100".parse().unwrap());
+        desk.runtime.block_on(desk.client.dry_run(BTC, Side::Buy, notional, reference))
+    };
+    let rights = || desk.runtime.block_on(desk.client.rights());
+    assert_eq!(dry("50"), Ok(()));
+    assert!(matches!(dry("1"), Err(Failure::Rejected { reason: RejectReason::MinNotional, .. })));
+    assert_eq!(rights().unwrap().faults(), []);
+    desk.venue.with(|exchange, _| {
+        let rights = &mut exchange.keys_mut(0)[0].permissions;
+        (rights.can_withdraw, rights.is_ip_restricted) = (true, false);
+    });
+    assert_eq!(rights().unwrap().faults(), [KeyFault::CanWithdraw, KeyFault::BoundToNoAddress]);
+    desk.venue.with(|exchange, _| exchange.keys_mut(0)[0].permissions.can_trade = false);
+    assert!(rights().unwrap().faults().contains(&KeyFault::CannotTrade));
+    assert!(matches!(dry("50"), Err(Failure::Key { .. })));
+    desk.venue.with(|exchange, _| assert_eq!(exchange.orders().count(), 0, "nothing was placed"));
 }
 
 #[test]

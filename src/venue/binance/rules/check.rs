@@ -7,27 +7,7 @@ use super::{Band, Bounds, SymbolRules};
 use crate::domain::decimal::pow10;
 use crate::domain::money::{MONEY_SCALE, PRICE_SCALE};
 use crate::domain::{Money, OrderIntent, OrderKind, Price, Qty, Side, Size, TimeInForce};
-
-/// What an order is judged by beside itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Market {
-    /// The venue's reference price, or its average; `None`: the price that the decision saw has to do, and no band is judged.
-    pub average: Option<Price>,
-    /// Open orders on the symbol.
-    pub open_orders: u32,
-    /// Held, locked, and on its way by open buys.
-    pub position: Qty,
-}
-
-/// A rule that an order breaks, with both numbers.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{filter}: {found}, where the venue takes {allowed}")]
-pub struct Breach {
-    /// The venue's name of the rule.
-    pub filter: &'static str,
-    pub found: String,
-    pub allowed: String,
-}
+use crate::venue::{Breach, Market, OrderRules, Sizes};
 
 /// Nothing of an order would keep the rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,14 +21,8 @@ pub enum Unfit {
     Breach(#[from] Breach),
 }
 
-impl Breach {
-    fn new(filter: &'static str, found: impl fmt::Display, allowed: impl fmt::Display) -> Self {
-        Self { filter, found: found.to_string(), allowed: allowed.to_string() }
-    }
-}
-
 fn breach<T>(filter: &'static str, found: impl fmt::Display, allowed: impl fmt::Display) -> Result<T, Breach> {
-    Err(Breach::new(filter, found, allowed))
+    Err(Breach { filter, found: found.to_string(), allowed: allowed.to_string() })
 }
 
 /// The least common multiple; zero is no rule. `None` when it does not fit.
@@ -195,7 +169,7 @@ impl SymbolRules {
                     Size::Quote(amount) => amount.quantity_floor(price),
                 };
                 let Some(step) = self.step(is_market) else {
-                    return Err(Breach::new("MARKET_LOT_SIZE", self.market_lot.step, self.lot.step).into());
+                    return breach("MARKET_LOT_SIZE", self.market_lot.step, self.lot.step)?;
                 };
                 let mut qty = wanted.min(self.largest(is_market).unwrap_or(wanted));
                 if caps_notional {
@@ -228,6 +202,19 @@ impl SymbolRules {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl OrderRules for SymbolRules {
+    fn check(&self, intent: &OrderIntent, market: &Market) -> Result<(), Breach> {
+        Self::check(self, intent, market)
+    }
+
+    fn sizes(&self, is_market: bool, price: Price) -> Sizes {
+        let caps_notional = !self.notional.max.is_zero() && (!is_market || self.notional.max_for_market);
+        let by_notional = caps_notional.then(|| self.notional.max.quantity_floor(price));
+        let min = if is_market { self.lot.min.max(self.market_lot.min) } else { self.lot.min };
+        Sizes { min, max: [self.largest(is_market), by_notional].into_iter().flatten().min() }
     }
 }
 

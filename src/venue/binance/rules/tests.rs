@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{ClientOrderId, OrderIntent, OrderKind, Purpose, Side, Size, SymbolIndex, Time, TimeInForce};
+use crate::venue::Market;
 
 const INFO: &str = r#"{"rateLimits":[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000},
     {"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":50},{},{"rateLimitType":"NEW","interval":"DAY","intervalNum":1,"limit":1}],
