@@ -16,6 +16,7 @@ mod config;
 mod dashboards;
 mod data;
 mod diff;
+mod doctor;
 pub mod exit;
 mod explain;
 mod from_env;
@@ -31,11 +32,13 @@ mod orders;
 pub mod output;
 mod pause;
 mod positions;
+mod preflight;
 mod reconcile;
 mod recover;
 mod replay;
 mod resolve;
 mod resume;
+mod rollback;
 mod round_trip;
 mod run;
 mod schedule;
@@ -113,6 +116,9 @@ enum Verb {
     Replay(replay::Replay),
     Kill(kill::Kill),
     CloseAll(close_all::CloseAll),
+    Rollback(rollback::RollbackArgs),
+    Preflight(preflight::Preflight),
+    Doctor(doctor::Doctor),
     Pause(pause::Pause),
     Resume(resume::Resume),
     Positions(positions::Positions),
@@ -217,6 +223,9 @@ pub fn main() -> ExitCode {
         Verb::Replay(verb) => verb.run(&context),
         Verb::Kill(verb) => verb.run(&context),
         Verb::CloseAll(verb) => verb.run(&context),
+        Verb::Rollback(verb) => verb.run(&context),
+        Verb::Preflight(verb) => verb.run(&context),
+        Verb::Doctor(verb) => verb.run(&context),
         Verb::Pause(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),
         Verb::Positions(verb) => verb.run(&context),

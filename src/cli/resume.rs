@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::{Exit, Failure};
-use super::live::borrow;
+use super::live::{LOCK_WITHIN, borrow};
 use super::output::Report;
 use super::select::Select;
 use crate::domain::Time;
@@ -50,7 +50,7 @@ impl Resume {
         if !folder.join("state.db").exists() {
             return Err(Failure::new(Exit::Failed, anyhow!("profile {} has not run yet: nothing is halted", profile.name())));
         }
-        let mut journal = borrow(&folder, profile.name(), "resume")?;
+        let mut journal = borrow(&folder, profile.name(), "resume", LOCK_WITHIN)?;
         let now = context.clock.now();
         let mut resumed = Vec::new();
         for account in journal.accounts()? {

@@ -34,7 +34,8 @@ use crate::telemetry::record::Notice;
 /// commit stands.
 ///
 /// Where the profile names a venue, its orders go there: the account is compared with the venue's before and after, and only a bar
-/// that has just closed is traded. Real money is refused in this version.
+/// that has just closed is traded. A profile with `mode = "live"` trades with real money: that takes a whole and fresh `preflight`, and
+/// the end of the account's name, typed or with --confirm.
 #[derive(Debug, Args)]
 pub struct Run {
     /// The pipeline: the name of a file in pipelines/, without .toml [default: the one the profile names].
@@ -42,6 +43,12 @@ pub struct Run {
     name: Option<String>,
     #[command(flatten)]
     select: Select,
+    /// Real money: how the name of the account ends that may be traded on, as `preflight` shows it.
+    #[arg(long, value_name = "SUFFIX")]
+    confirm: Option<String>,
+    /// No answer to whose account it is: a live profile asks all the same.
+    #[arg(long, hide = true)]
+    yes: bool,
 }
 
 impl Run {
@@ -91,7 +98,9 @@ impl Run {
 
     /// The same with orders to a real venue.
     fn run_live(&self, context: &Context, place: &Workplace) -> Result<Exit, Failure> {
-        live::admit(context, place)?;
+        // J5: a yes names no account, so nobody is asked either.
+        let confirmed = self.confirm.as_deref().or(self.yes.then_some(""));
+        live::admit(context, place, confirmed)?;
         let signals = work::signals()?;
         let stop = &signals.stop;
         let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
@@ -137,8 +146,10 @@ pub fn refuse_live(profile: &Profile) -> Result<(), Failure> {
     if profile.mode() == Mode::Paper {
         return Ok(());
     }
-    let error = anyhow!("profile {} is live, and this version has no live venue", profile.name());
-    Err(Failure::new(Exit::Refused, error).hint(format!("add --paper: `tidegate run -p {} --paper`", profile.name())))
+    let error = anyhow!("profile {} is live, and its orders go to the paper venue", profile.name());
+    Err(Failure::new(Exit::Refused, error)
+        .hint("name a venue in [stages.oms]")
+        .hint(format!("or add --paper: `tidegate run -p {} --paper`", profile.name())))
 }
 
 fn take_in(context: &Context, place: &Workplace, watermark: Option<Time>, stop: &Arc<AtomicBool>) -> Result<Ingested, Failure> {

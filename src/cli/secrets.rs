@@ -99,6 +99,14 @@ impl NamedSecrets {
         text
     }
 
+    /// How many references there are that are used, and those of them that a run would not find.
+    #[must_use]
+    pub fn in_effect(&self) -> (usize, Vec<String>) {
+        let used = self.named.values().filter(|one| one.is_in_effect).count();
+        let lacking = self.unresolved().filter(|(one, _)| one.is_in_effect);
+        (used, lacking.map(|(one, error)| format!("{} ({})", one.key, error.state().name())).collect())
+    }
+
     fn unresolved(&self) -> impl Iterator<Item = (&Named, &SecretError)> {
         self.named.values().filter_map(|one| one.result.as_ref().err().map(|error| (one, error)))
     }

@@ -20,7 +20,7 @@ macro_rules! words {
     };
 }
 
-words!(MODES, "unknown-word", "a mode", ["paper", "live"], ["live"]);
+words!(MODES, "unknown-word", "a mode", ["paper", "live"], []);
 words!(VENUES, "unknown-venue", "a venue", ["paper", "binance"], []);
 words!(DENY, "unknown-word", "allowed here", ["deny"], []);
 words!(BASES, "unknown-word", "a drawdown basis", ["equity"], []);
@@ -127,7 +127,7 @@ pub static KEYS: &[Key] = &[
     key("models.max_age", Kind::Span, "30d", "A model trained longer ago makes no signal.").later(),
     key("metrics.listen", Kind::Text, "127.0.0.1:8000", "Where /metrics and the dashboard are served."),
     key("clock.tz", Kind::Text, "UTC", "The time zone of wall-clock schedules.").later(),
-    key("clock.max_skew", Kind::Span, "250ms", "The greatest distance of our clock from the venue's.").later(),
+    key("clock.max_skew", Kind::Span, "250ms", "The greatest distance of our clock from the venue's."),
 
     key("stages.ingest.enabled", Kind::Bool, "true", "Whether the pipeline's ingest stage runs."),
     key("stages.model.enabled", Kind::Bool, "true", "Whether the pipeline's model stage runs."),
@@ -168,25 +168,25 @@ pub static KEYS: &[Key] = &[
     key("escalation.gate.*.min_samples", Kind::Count(1, 100_000), "", "Fewer samples are unknown, and unknown holds.").later(),
     key("escalation.gate.*.annualise_days", Kind::Count(1, 366), "365", "Trading days of a year.").later(),
 
-    key("preflight.require_all", Kind::Bool, "true", "Every check must pass before live trading.").sealed().later(),
-    key("preflight.check.*.enabled", Kind::Bool, "true", "false removes an inherited check.").later(),
-    key("preflight.check.*.order", ANY_ORDER, "", "Checks run in this order.").required().later(),
-    key("preflight.check.*.kind", Kind::Word(&CHECKS), "", "What is checked.").required().later(),
-    key("preflight.check.*.valid_for", Kind::Span, "", "How long a pass counts.").required().later(),
-    key("preflight.check.*.timeout", Kind::Span, "10s", "The longest a check may take.").only(CHECK_KIND, &["http", "oms-dry-run"]).later(),
-    key("preflight.check.*.lookback", Kind::Span, "", "How far back bars must be complete.").required().only(CHECK_KIND, &["bars"]).later(),
-    key("preflight.check.*.missing_bars", Kind::Count(0, 1_000_000), "0", "Holes allowed.").only(CHECK_KIND, &["bars"]).later(),
-    key("preflight.check.*.target", Kind::Word(&HTTP_TARGETS), "", "What must answer.").required().only(CHECK_KIND, &["http"]).later(),
+    key("preflight.require_all", Kind::Bool, "true", "Every check must pass before live trading.").sealed(),
+    key("preflight.check.*.enabled", Kind::Bool, "true", "false removes an inherited check."),
+    key("preflight.check.*.order", ANY_ORDER, "", "Checks run in this order.").required(),
+    key("preflight.check.*.kind", Kind::Word(&CHECKS), "", "What is checked.").required(),
+    key("preflight.check.*.valid_for", Kind::Span, "", "How long a pass counts.").required(),
+    key("preflight.check.*.timeout", Kind::Span, "10s", "The longest a check may take.").only(CHECK_KIND, &["http", "oms-dry-run"]),
+    key("preflight.check.*.lookback", Kind::Span, "", "How far back bars must be complete.").required().only(CHECK_KIND, &["bars"]),
+    key("preflight.check.*.missing_bars", Kind::Count(0, 1_000_000), "0", "Holes allowed.").only(CHECK_KIND, &["bars"]),
+    key("preflight.check.*.target", Kind::Word(&HTTP_TARGETS), "", "What must answer.").required().only(CHECK_KIND, &["http"]),
     key("preflight.check.*.receivers", Kind::Names, "", "Who is sent a code.").required().only(CHECK_KIND, &["alert-roundtrip"]).later(),
     key("preflight.check.*.ack_within", Kind::Span, "", "The code must be typed back within.").required().only(CHECK_KIND, &["alert-roundtrip"]).later(),
-    key("preflight.check.*.notional", Kind::Money, "", "The order's size.").required().only(CHECK_KIND, &["oms-dry-run"]).later(),
-    key("preflight.check.*.quiet_within", Kind::Span, "", "The kill must be complete within.").required().only(CHECK_KIND, &["kill-drill"]).later(),
+    key("preflight.check.*.notional", Kind::Money, "", "The order's size.").required().only(CHECK_KIND, &["oms-dry-run"]),
+    key("preflight.check.*.quiet_within", Kind::Span, "", "The kill must be complete within.").required().only(CHECK_KIND, &["kill-drill"]),
 
-    key("rollback.on", Kind::WordList(&ROLLBACK_CAUSES), "manual", "What may start a rollback.").later(),
-    key("rollback.step.*.enabled", Kind::Bool, "true", "false removes an inherited step.").later(),
-    key("rollback.step.*.order", ANY_ORDER, "", "Steps run in this order.").required().later(),
-    key("rollback.step.*.do", Kind::Word(&ROLLBACK_STEPS), "", "What the step does.").required().later(),
-    key("rollback.step.*.timeout", Kind::Span, "1m", "The longest the step may take.").later(),
+    key("rollback.on", Kind::WordList(&ROLLBACK_CAUSES), "manual", "What may start a rollback; a person always may."),
+    key("rollback.step.*.enabled", Kind::Bool, "true", "false removes an inherited step."),
+    key("rollback.step.*.order", ANY_ORDER, "", "Steps run in this order.").required(),
+    key("rollback.step.*.do", Kind::Word(&ROLLBACK_STEPS), "", "What the step does.").required(),
+    key("rollback.step.*.timeout", Kind::Span, "1m", "The longest the step may take."),
 
     key("alerts.repeat_every", Kind::Span, "30m", "The same alert is not sent again before this has passed."),
     key("alerts.fallback", Kind::Name, "", "The receiver that takes what another could not deliver.").later(),

@@ -13,12 +13,15 @@
 pub mod agenda;
 pub mod case;
 pub mod control;
+pub mod drill;
 pub mod drive;
 pub mod folder;
 pub mod live;
 pub mod moments;
 pub mod notices;
+pub mod preflight;
 pub mod replay;
+pub mod rollback;
 pub mod run;
 pub mod setup;
 pub mod stale;

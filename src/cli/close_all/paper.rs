@@ -50,8 +50,9 @@ pub(super) fn close(context: &Context, place: &Workplace, journal: &mut Journal,
         (false, false) => "on paper, where orders fill at the next bar: the next run sells".to_owned(),
         (false, true) => "on paper, and as before: the next run sells".to_owned(),
     };
-    let next =
-        if is_flat { Vec::new() } else { vec![format!("tidegate run -p {name}   (sells at the next bar, and nothing else)")] };
+    let pipeline = if place.plan.name() == place.profile.pipeline() { String::new() } else { format!(" {}", place.plan.name()) };
+    let run = format!("tidegate run{pipeline} -p {name}   (sells at the next bar, and nothing else)");
+    let next = if is_flat { Vec::new() } else { vec![run] };
     Ok(Outcome {
         lines,
         open: Vec::new(),

@@ -38,7 +38,7 @@ pub fn latch_first(context: &Context, select: &Select, cause: &str, reason: &str
     let usual = context.root.join(RUNS).join(&name);
     let was_there = usual.exists();
     let set = Latch::set(&usual, &latched);
-    let selected = select.resolve(context, None);
+    let selected = select.resolve(context, select.pipeline.as_deref());
     let stopped = |folder, set, selected| Stopped { name: name.clone(), folder, set, selected };
     match selected {
         Ok(selected) => {

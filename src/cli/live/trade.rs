@@ -13,6 +13,7 @@ use super::super::Context;
 use super::super::alerting::Alerting;
 use super::super::exit::{Exit, Failure};
 use super::super::output::Report;
+use super::super::preflight;
 use super::super::round_trip;
 use super::super::run::journal_failure;
 use super::super::table::grouped;
@@ -51,23 +52,20 @@ pub struct Task<'a> {
     pub stop: &'a Arc<AtomicBool>,
 }
 
-/// Refuses what must not trade: real money without its checks, a latch that is set.
+/// Refuses what must not trade: a latch that is set, real money without a preflight and a person who names the account.
 ///
 /// # Errors
-/// [`Exit::Refused`] with the way out.
-pub fn admit(context: &Context, place: &Workplace) -> Result<(), Failure> {
+/// [`Exit::Refused`] and [`Exit::CheckFailed`] with the way out.
+pub fn admit(context: &Context, place: &Workplace, confirmed: Option<&str>) -> Result<(), Failure> {
     if context.is_clock_set {
         let error = anyhow!("--at cannot be used with a venue that lives in its own time");
         return Err(Failure::new(Exit::Usage, error).hint("leave it out, or add --paper"));
     }
-    if place.profile.mode() == Mode::Live {
-        let error =
-            anyhow!("profile {} trades with real money, and this version has no preflight to let it", place.profile.name());
-        return Err(Failure::new(Exit::Refused, error)
-            .hint("practise: mode = \"paper\", [stages.oms] venue = \"binance\", and a testnet or loopback address in [venue.binance]")
-            .hint(format!("or add --paper: `tidegate run -p {} --paper`", place.profile.name())));
+    refuse_latched(place.profile.name(), &place.runs)?;
+    match place.profile.mode() {
+        Mode::Live => preflight::admit(context, place, confirmed),
+        Mode::Paper => Ok(()),
     }
-    refuse_latched(place.profile.name(), &place.runs)
 }
 
 /// Refuses while the latch is set: nothing adds exposure then.
@@ -112,7 +110,7 @@ pub async fn open<'a>(
     let fingerprint = trader.fingerprint();
     // A drill stops the process in the middle: never where money is.
     let drill_of = |name| std::env::var(name).ok().filter(|_| connection.address.is_loopback());
-    let drill = drill_of("TIDEGATE_DRILL_STOP");
+    let drill = drill_of(crate::runner::drill::VARIABLE);
     let resolve_within = drill_of("TIDEGATE_DRILL_RESOLVE").and_then(|text| text.parse().ok()).unwrap_or(RESOLVE_WITHIN);
     let job = Job {
         live: live_config(place, trader),

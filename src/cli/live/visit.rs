@@ -25,7 +25,7 @@ use crate::store::journal::{FILE, Journal, JournalError, RunState};
 use crate::venue::router::Alarm;
 
 /// A one-shot run that sees the latch ends within this.
-const LOCK_WITHIN: Duration = Duration::from_secs(10);
+pub const LOCK_WITHIN: Duration = Duration::from_secs(10);
 const LOCK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What came of a visit.
@@ -97,16 +97,16 @@ impl DerefMut for Ours {
 /// # Errors
 /// [`Exit::Locked`] with who holds it.
 pub fn wait_for_journal(place: &Workplace, verb: &str) -> Result<Ours, Failure> {
-    borrow(&place.runs, place.profile.name(), verb)
+    borrow(&place.runs, place.profile.name(), verb, LOCK_WITHIN)
 }
 
 /// The same by the profile's folder.
 ///
 /// # Errors
 /// As [`wait_for_journal`].
-pub fn borrow(runs: &Path, name: &str, verb: &str) -> Result<Ours, Failure> {
+pub fn borrow(runs: &Path, name: &str, verb: &str, within: Duration) -> Result<Ours, Failure> {
     let mut lent = None;
-    let tries = LOCK_WITHIN.as_millis() / LOCK_AGAIN.as_millis();
+    let tries = (within.as_millis() / LOCK_AGAIN.as_millis()).max(1);
     for at in 0..tries {
         match Journal::open(runs) {
             Ok(journal) => return Ok(Ours { journal, _lent: lent }),

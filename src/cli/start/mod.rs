@@ -59,6 +59,9 @@ pub struct Start {
     names: Vec<String>,
     #[command(flatten)]
     select: Select,
+    /// For real money: where the account's name ends, as `preflight` shows it.
+    #[arg(long, value_name = "SUFFIX")]
+    confirm: Option<String>,
 }
 
 impl Start {
@@ -73,7 +76,7 @@ impl Start {
         let profile = &places[0].profile;
         let folder = places[0].runs.clone();
         for place in &places {
-            admit(context, place)?;
+            admit(context, place, self.confirm.as_deref())?;
         }
         let signals = work::signals()?;
         let mut journal = Journal::open(&folder).map_err(journal_failure)?;
@@ -139,9 +142,9 @@ impl Start {
 }
 
 /// Refuses what must not trade.
-fn admit(context: &Context, place: &Workplace) -> Result<(), Failure> {
+fn admit(context: &Context, place: &Workplace, confirmed: Option<&str>) -> Result<(), Failure> {
     match place.profile.venue() {
-        VenueKind::Binance => live::admit(context, place),
+        VenueKind::Binance => live::admit(context, place, confirmed),
         VenueKind::Paper => {
             refuse_live(&place.profile)?;
             live::refuse_latched(place.profile.name(), &place.runs)

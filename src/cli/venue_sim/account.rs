@@ -59,7 +59,8 @@ impl Account {
     }
 }
 
-fn letters(chance: &mut Stream) -> String {
+/// A key or a secret of our making, in the shape of the venue's.
+pub(in crate::cli) fn letters(chance: &mut Stream) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     (0..KEY_LEN).map(|_| char::from(LETTERS[chance.below(LETTERS.len() as u64) as usize])).collect()
 }

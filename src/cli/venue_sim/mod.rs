@@ -22,6 +22,7 @@ use crate::domain::{Interval, Money, Qty, Symbol, Time};
 use crate::venue::sim::serve::{Floor, Served};
 use crate::venue::sim::{Checker, Depth, Exchange, Filters, Limits, Listed, Promises, Script, Setup};
 use account::Account;
+pub(in crate::cli) use account::letters;
 use tape::{Pace, Tape};
 use verdict::Record;
 
