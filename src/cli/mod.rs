@@ -15,12 +15,14 @@ mod completions;
 mod config;
 mod data;
 mod diff;
+mod escalate;
 pub mod exit;
 mod explain;
 mod from_env;
 mod init;
 mod kill;
 mod lake;
+mod limits;
 mod live;
 mod log;
 mod man;
@@ -29,6 +31,7 @@ mod of_profile;
 mod orders;
 pub mod output;
 mod pause;
+mod perf;
 mod positions;
 mod reconcile;
 mod recover;
@@ -40,6 +43,7 @@ mod schedule;
 mod schema;
 mod secrets;
 pub mod select;
+mod standing;
 mod state;
 pub mod summary;
 pub mod table;
@@ -110,6 +114,9 @@ enum Verb {
     Positions(positions::Positions),
     Orders(orders::Orders),
     Reconcile(reconcile::Reconcile),
+    Limits(limits::Limits),
+    Escalate(escalate::Escalate),
+    Perf(perf::Perf),
     Resolve(resolve::Resolve),
     Log(log::LogArgs),
     Backup(backup::Backup),
@@ -217,6 +224,9 @@ pub fn main() -> ExitCode {
         Verb::Positions(verb) => verb.run(&context),
         Verb::Orders(verb) => verb.run(&context),
         Verb::Reconcile(verb) => verb.run(&context),
+        Verb::Limits(verb) => verb.run(&context),
+        Verb::Escalate(verb) => verb.run(&context),
+        Verb::Perf(verb) => verb.run(&context),
         Verb::Resolve(verb) => verb.run(&context),
         Verb::Log(args) => log::run(&args, &context),
         Verb::Backup(verb) => verb.run(&context),

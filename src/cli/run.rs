@@ -12,7 +12,7 @@ use super::alerting::Alerting;
 use super::exit::{Exit, Failure};
 use super::live;
 use super::names;
-use super::output::Report;
+use super::output::{Report, print_err};
 use super::select::Select;
 use super::summary::Told;
 use super::table::{grouped, short_time};
@@ -51,14 +51,16 @@ impl Run {
     pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let named = self.name.as_deref().or(self.select.pipeline.as_deref()).map(str::to_owned);
         let (profile, plan, _) = self.select.load_pipeline(context, named.as_deref())?;
-        let place = Workplace::new(context, profile, plan)?;
+        let mut place = Workplace::new(context, profile, plan)?;
         if place.profile.venue() == VenueKind::Binance {
-            return self.run_live(context, &place);
+            return self.run_live(context, &mut place);
         }
         refuse_live(&place.profile)?;
         let stop = work::stop_on_signal()?;
         let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
         let mut journal = open_unlatched(&place, &stamp.standing())?;
+        settled(context, &mut place, &mut journal)?;
+        let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
         let mut job = Job { stamp, trader: place.trader.clone() };
         let runner = Runner::open(&mut journal, &place.runs, &job).map_err(run_failure)?;
         if place.plan.is_enabled(StageKind::Ingest) {
@@ -96,10 +98,12 @@ impl Run {
     }
 
     /// The same with orders to a real venue.
-    fn run_live(&self, context: &Context, place: &Workplace) -> Result<Exit, Failure> {
+    fn run_live(&self, context: &Context, place: &mut Workplace) -> Result<Exit, Failure> {
         live::admit(context, place)?;
         let stop = work::stop_on_signal()?;
         let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
+        settled(context, place, &mut journal)?;
+        let place = &*place;
         let account = format!("{}@{}", place.plan.name(), live::venue_word(&place.profile));
         let standing = journal.watermark(&account)?;
         let watermark = standing.as_ref().map(|(watermark, _)| *watermark);
@@ -135,6 +139,16 @@ impl Run {
         let until = complete_until(&lasts, patience).map_or(last_closed, |time| time.min(last_closed));
         place.read(from, Some(until + moment))
     }
+}
+
+/// Where the profile stands counts from here on; what was lowered is told.
+fn settled(context: &Context, place: &mut Workplace, journal: &mut Journal) -> Result<(), Failure> {
+    for line in place.settle(journal, context.clock.now())? {
+        if !context.quiet && !context.json {
+            print_err(&format!("note: {line}\n"));
+        }
+    }
+    Ok(())
 }
 
 fn refuse_live(profile: &Profile) -> Result<(), Failure> {

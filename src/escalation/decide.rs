@@ -6,6 +6,7 @@ use super::gate::{Reading, Verdict};
 use super::schedule::{AfterKill, Schedule};
 use super::slots::Slot;
 use crate::domain::Time;
+use crate::perf::rolling::date;
 
 /// What is due.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +70,8 @@ pub fn decide(schedule: &Schedule, footing: &Footing, evidence: &Evidence, now: 
     readings.push(spacing(schedule, footing, slot));
     readings.push(window(schedule, slot, now));
     if let Some(hold) = &footing.hold {
-        let said = format!("held since {}: {}", hold.at, hold.reason);
+        let reason: String = hold.reason.chars().take(40).collect();
+        let said = format!("since {}: {reason}", date(hold.at.utc_day()));
         readings.push(Reading::of_schedule("hold", said, "no hold".to_owned(), false, None));
     }
     match slot.filter(|_| readings.iter().all(|reading| reading.verdict == Verdict::Pass)) {
@@ -86,8 +88,8 @@ fn spacing(schedule: &Schedule, footing: &Footing, slot: Option<Slot>) -> Readin
     };
     let apart = schedule.slots.is_apart(last, slot);
     let due = schedule.slots.due_after(last);
-    let measured = format!("{} d since the slot {}", slot.day - last.day, last.at);
-    let needs = due.map_or_else(String::new, |due| format!("the slot {}", due.at));
+    let measured = format!("{} d since {}", slot.day - last.day, date(last.day));
+    let needs = format!(">= {} d", schedule.slots.every_days());
     Reading::of_schedule("spacing", measured, needs, apart, due.filter(|_| !apart).map(|due| due.at))
 }
 
@@ -100,7 +102,7 @@ fn window(schedule: &Schedule, slot: Option<Slot>, now: Time) -> Reading {
     let open = now < end;
     let measured = if open { format!("open until {end}") } else { format!("closed since {end}") };
     let next = schedule.slots.following(slot).map(|next| next.at).filter(|_| !open);
-    Reading::of_schedule("slot", measured, format!("within {} of {}", schedule.plan_expires_after, slot.at), open, next)
+    Reading::of_schedule("slot", measured, format!("within {} of it", schedule.plan_expires_after), open, next)
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl Gate {
         let is_whole = evidence.known_since.is_some_and(|since| since <= begin);
         let behind = |time: Time| time.saturating_add(window).saturating_add(Span::from_micros(1));
         let measured = match last {
-            Some(kill) => format!("{count}, the last at {} ({})", kill.at, kill.cause),
+            Some(kill) => format!("{count}, last {} ({})", rolling::date(kill.at.utc_day()), kill.cause),
             None => "0 events".to_owned(),
         };
         // What was not written down may have been a kill.
@@ -173,7 +173,7 @@ impl Gate {
             (false, _) => (Verdict::Fail, last.map(|kill| behind(kill.at))),
         };
         let measured = match (verdict, evidence.known_since) {
-            (Verdict::Unknown, Some(since)) => format!("{measured}, and known since {since} only"),
+            (Verdict::Unknown, Some(since)) => format!("{measured}, known since {}", rolling::date(since.utc_day())),
             (Verdict::Unknown, None) => "nothing was written down yet".to_owned(),
             _ => measured,
         };

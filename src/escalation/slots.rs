@@ -87,6 +87,12 @@ impl Slots {
         slot.day - last.day >= self.every_days
     }
 
+    /// Days of the calendar between two steps, at least.
+    #[must_use]
+    pub const fn every_days(&self) -> i64 {
+        self.every_days
+    }
+
     fn local(&self, now: Time) -> Option<Date> {
         let stamp = Timestamp::from_microsecond(now.micros()).ok()?;
         Some(self.zone.to_datetime(stamp).date())

@@ -12,10 +12,13 @@
 
 pub mod case;
 pub mod drive;
+pub mod evidence;
 pub mod folder;
+pub mod footing;
 pub mod live;
 pub mod moments;
 pub mod notices;
+pub mod performance;
 pub mod replay;
 pub mod run;
 pub mod setup;

@@ -118,6 +118,12 @@ impl TraderState {
         &self.desk
     }
 
+    /// The equity curve; `None` before the first bar.
+    #[must_use]
+    pub const fn curve(&self) -> Option<&Curve> {
+        self.curve.as_ref()
+    }
+
     /// Does the account trade on a real venue?
     #[must_use]
     pub const fn is_live(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Pages and pictures for people: what other rooms know, as SVG and HTML.
 //!
-//! Enter at [`heat_map::svg`] for a picture and at [`data_page::html`] for a page.
+//! Enter at [`heat_map::svg`] and [`staircase::svg`] for a picture and at [`data_page::html`] for a page.
 //!
 //! WEB-1  A page is one file: it asks no network for anything, and runs no script.
 //! WEB-2  Foreign text becomes no markup.
@@ -11,3 +11,4 @@
 pub mod data_page;
 pub mod heat_map;
 mod markup;
+pub mod staircase;

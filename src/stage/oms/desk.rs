@@ -590,5 +590,6 @@ fn slice(qty: Qty, price: Price, max: Money, step: Qty) -> Vec<Qty> {
 }
 
 mod reports;
+pub mod usage;
 #[cfg(test)]
 mod tests;

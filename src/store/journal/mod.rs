@@ -7,6 +7,7 @@
 mod copy;
 mod error;
 mod head;
+mod ladder;
 mod lease;
 mod log;
 mod migrations;
@@ -32,6 +33,7 @@ use serde::de::DeserializeOwned;
 use super::lock::Lock;
 pub use error::JournalError;
 use head::HeadFile;
+pub use ladder::{LadderEvent, LadderStep};
 pub use lease::{Holder, Lease, RENEW_EVERY, TERM};
 pub use log::{Hash, Head, LogQuery, LogRow, Verified};
 pub use orders::{Entry, FillEntry, OrderEntry, Written};

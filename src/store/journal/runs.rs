@@ -1,11 +1,12 @@
 //! Runs: when they began, how they ended, the rows they left, and small things that outlive them.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::log::Recorded;
 use super::{Journal, JournalError};
+use crate::domain::Time;
 use crate::telemetry::record::Records;
 
 /// How a run ended.
@@ -127,13 +128,36 @@ impl Journal {
         row.optional().map_err(self.sqlite())?.map(|text| self.parse(name, &text)).transpose()
     }
 
+    /// Keeps a small thing and writes into the log what happened to it, together.
+    ///
+    /// # Errors
+    /// When the journal cannot be written; neither is there then.
+    pub fn note_and_keep<T: Serialize>(
+        &mut self,
+        kind: &'static str,
+        note: &serde_json::Value,
+        name: &'static str,
+        value: &T,
+        now: Time,
+    ) -> Result<(), JournalError> {
+        self.transact(|scribe| {
+            scribe.append_json(now, kind, None, note)?;
+            Ok(keep(&scribe.transaction, name, value)?)
+        })
+    }
+
     /// Keeps a small thing for later runs.
     ///
     /// # Errors
     /// When the journal cannot be written.
     pub fn keep<T: Serialize>(&mut self, name: &'static str, value: &T) -> Result<(), JournalError> {
-        let body = serde_json::to_string(value).expect("what is kept has text keys only");
-        let sql = "INSERT INTO kept (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = ?2";
-        self.transact(|scribe| Ok(scribe.transaction.execute(sql, params![name, body]).map(drop)?))
+        self.transact(|scribe| Ok(keep(&scribe.transaction, name, value)?))
     }
+}
+
+/// Puts a small thing into its table.
+pub(super) fn keep<T: Serialize>(transaction: &Transaction<'_>, name: &str, value: &T) -> Result<(), rusqlite::Error> {
+    let body = serde_json::to_string(value).expect("what is kept has text keys only");
+    let sql = "INSERT INTO kept (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = ?2";
+    transaction.execute(sql, params![name, body]).map(drop)
 }
