@@ -101,7 +101,7 @@ fn show(context: &Context, of: &Of) -> Result<Exit, Failure> {
     let mut report = report("limits", &standing);
     let last = profile.schedule().map_or(0, crate::escalation::Schedule::last_step);
     let mut text = format!("{BOLD}{}  {}  step {} of {last}{BOLD:#}\n\n", profile.name(), standing.account, profile.step());
-    let _ = writeln!(text, "{:<23} {:>12} {:>14} {:>14}  {}", "limit", "value", "used", "left", "then");
+    let _ = writeln!(text, "{:<23} {:>12} {:>14} {:>14}  then", "limit", "value", "used", "left");
     let mut rows = Vec::new();
     for key in LimitKey::ALL {
         let value = key.get(profile.limits());

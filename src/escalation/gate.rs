@@ -158,7 +158,7 @@ impl Gate {
     fn kills(&self, window: Span, evidence: &Evidence, now: Time) -> Reading {
         let begin = now - window;
         let inside = || evidence.kills.iter().filter(|kill| kill.at >= begin && kill.at <= now);
-        let (count, last) = (inside().count(), inside().last());
+        let (count, last) = (inside().count(), inside().next_back());
         let passes = self.op.holds(count as f64, self.value);
         let is_whole = evidence.known_since.is_some_and(|since| since <= begin);
         let behind = |time: Time| time.saturating_add(window).saturating_add(Span::from_micros(1));
