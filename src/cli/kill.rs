@@ -50,7 +50,7 @@ pub struct Kill {
 }
 
 /// What was done at the venue.
-enum Done {
+pub enum Done {
     /// Nothing leaves this program.
     Paper,
     Asked {
@@ -63,6 +63,18 @@ enum Done {
         why: String,
         page: Option<String>,
     },
+}
+
+impl Done {
+    /// Does the venue show that nothing is open?
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        match self {
+            Self::Paper => true,
+            Self::Asked { withdrawn, .. } => withdrawn.quiet_in.is_some(),
+            Self::NotAsked { .. } => false,
+        }
+    }
 }
 
 impl Kill {
@@ -89,7 +101,8 @@ impl Kill {
     }
 }
 
-fn withdraw(context: &Context, stopped: &Stopped, clock: &Arc<dyn Clock>, since: Time) -> Done {
+/// Withdraws everything that is open, wherever the profile's orders are.
+pub fn withdraw(context: &Context, stopped: &Stopped, clock: &Arc<dyn Clock>, since: Time) -> Done {
     let found = match &stopped.selected {
         Ok(selected) => match Target::of_documents(context, selected, &stopped.folder) {
             Found::Unknown(_) => Target::of_last_run(context, &stopped.folder),
@@ -128,11 +141,7 @@ fn withdraw(context: &Context, stopped: &Stopped, clock: &Arc<dyn Clock>, since:
 fn told(context: &Context, stopped: &Stopped, done: &Done, since: Time, latched_in: Span) -> (Report, Exit) {
     let name = &stopped.name;
     let held = held(stopped);
-    let is_quiet = match done {
-        Done::Paper => true,
-        Done::Asked { withdrawn, .. } => withdrawn.quiet_in.is_some(),
-        Done::NotAsked { .. } => false,
-    };
+    let is_quiet = done.is_quiet();
     let exit = if is_quiet && stopped.set.is_ok() { Exit::Done } else { Exit::PositionsOpen };
     let mut report = Report {
         verb: "kill",

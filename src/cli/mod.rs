@@ -38,6 +38,7 @@ mod recover;
 mod replay;
 mod resolve;
 mod resume;
+mod rollback;
 mod run;
 mod schedule;
 mod schema;
@@ -109,6 +110,7 @@ enum Verb {
     Replay(replay::Replay),
     Kill(kill::Kill),
     CloseAll(close_all::CloseAll),
+    Rollback(rollback::RollbackArgs),
     Pause(pause::Pause),
     Resume(resume::Resume),
     Positions(positions::Positions),
@@ -219,6 +221,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(verb) => verb.run(&context),
         Verb::Kill(verb) => verb.run(&context),
         Verb::CloseAll(verb) => verb.run(&context),
+        Verb::Rollback(verb) => verb.run(&context),
         Verb::Pause(verb) => verb.run(&context),
         Verb::Resume(verb) => verb.run(&context),
         Verb::Positions(verb) => verb.run(&context),

@@ -183,10 +183,10 @@ pub static KEYS: &[Key] = &[
     key("preflight.check.*.quiet_within", Kind::Span, "", "The kill must be complete within.").required().only(CHECK_KIND, &["kill-drill"]).later(),
 
     key("rollback.on", Kind::WordList(&ROLLBACK_CAUSES), "manual", "What may start a rollback.").later(),
-    key("rollback.step.*.enabled", Kind::Bool, "true", "false removes an inherited step.").later(),
-    key("rollback.step.*.order", ANY_ORDER, "", "Steps run in this order.").required().later(),
-    key("rollback.step.*.do", Kind::Word(&ROLLBACK_STEPS), "", "What the step does.").required().later(),
-    key("rollback.step.*.timeout", Kind::Span, "1m", "The longest the step may take.").later(),
+    key("rollback.step.*.enabled", Kind::Bool, "true", "false removes an inherited step."),
+    key("rollback.step.*.order", ANY_ORDER, "", "Steps run in this order.").required(),
+    key("rollback.step.*.do", Kind::Word(&ROLLBACK_STEPS), "", "What the step does.").required(),
+    key("rollback.step.*.timeout", Kind::Span, "1m", "The longest the step may take."),
 
     key("alerts.repeat_every", Kind::Span, "30m", "The same alert is not sent again before this has passed."),
     key("alerts.fallback", Kind::Name, "", "The receiver that takes what another could not deliver.").later(),

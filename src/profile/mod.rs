@@ -32,6 +32,7 @@ mod likely;
 pub mod merge;
 mod messages;
 mod number;
+pub mod operations;
 pub mod overlay;
 pub mod path;
 pub mod render;
@@ -51,6 +52,7 @@ pub mod zone;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use documents::{Documents, Folder};
+pub use operations::{Check, CheckKind, RollbackStep, StepKind};
 pub use overlay::{Environment, Overrides};
 pub use path::KeyPath;
 pub use resolve::resolve;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::drill;
 use super::live::{AskId, Closed, Event, Live, LiveConfig, Step};
 use super::trader::{RestoreError, TraderState};
 use crate::clock::Clock;
@@ -362,10 +363,7 @@ impl<'a> Driver<'a> {
 
     /// Stops the process at a step of the journal, so that a rehearsal can kill it there.
     fn drill(&self, step: &str) {
-        if self.job.drill.as_deref() == Some(step) {
-            tracing::warn!(step, "stopped for a drill");
-            let _cannot_fail = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
-        }
+        drill::stop_at(step, self.job.drill.as_deref());
     }
 
     fn drill_behind(&self, facts: &[Fact]) {

@@ -11,6 +11,7 @@
 //! Not here: decisions (`stage`, `risk`), how things are kept (`store`), what is printed (`cli`).
 
 pub mod case;
+pub mod drill;
 pub mod drive;
 pub mod evidence;
 pub mod folder;
@@ -20,6 +21,7 @@ pub mod moments;
 pub mod notices;
 pub mod performance;
 pub mod replay;
+pub mod rollback;
 pub mod run;
 pub mod setup;
 pub mod stale;

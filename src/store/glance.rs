@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::journal::{Holder, Journal, JournalError, LogQuery, LogRow, OrderEntry, Standing, Verified};
+use super::journal::{Holder, Journal, JournalError, LadderStep, LogQuery, LogRow, OrderEntry, Standing, Verified};
 use crate::domain::ClientOrderId;
 
 /// A journal to look at.
@@ -34,6 +34,22 @@ impl Glance {
     /// When the journal cannot be read.
     pub fn standing<S: DeserializeOwned>(&self, account: &str) -> Result<Option<Standing<S>>, JournalError> {
         self.0.standing(account)
+    }
+
+    /// A small thing kept from an earlier run.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn kept<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, JournalError> {
+        self.0.kept(name)
+    }
+
+    /// Where the profile stands on its ladder; `None` where it never left the first step.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or says another step than its log.
+    pub fn ladder_step(&self) -> Result<Option<LadderStep>, JournalError> {
+        self.0.ladder_step()
     }
 
     /// The id of the newest run that came to an end.

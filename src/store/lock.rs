@@ -5,14 +5,14 @@ use std::path::Path;
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub struct Lock(File);
 
 impl Lock {
     /// Takes the lock on `path`, a file made for nothing else; never waits.
     ///
     /// # Errors
     /// [`TryLockError::WouldBlock`] when someone holds it; else what is wrong with the file.
-    pub(super) fn take(path: &Path) -> Result<Self, TryLockError> {
+    pub fn take(path: &Path) -> Result<Self, TryLockError> {
         let file = File::options().create(true).truncate(false).write(true).open(path).map_err(TryLockError::Error)?;
         file.try_lock()?;
         Ok(Self(file))

@@ -31,7 +31,7 @@ pub mod home;
 pub mod journal;
 mod lake;
 pub mod latch;
-mod lock;
+pub mod lock;
 mod manifest;
 mod notes;
 mod parquet;

@@ -4,7 +4,7 @@ mod close;
 mod kill;
 mod look;
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -174,6 +174,16 @@ api_secret = "env:TEST_SECRET"
     pub fn requests(&self, wanted: Endpoint) -> Vec<Time> {
         let is_it = |entry: &&Entry| matches!(&entry.what, What::Request { endpoint, .. } if *endpoint == wanted);
         self.venue.with(|exchange, _| exchange.log().entries().iter().filter(is_it).map(|entry| entry.at).collect())
+    }
+
+    /// Starts the binary and waits until it stands still at a step.
+    pub fn stopped_at(&self, args: &[&str], step: &str) -> Child {
+        let mut command = self.command(args);
+        command.env("TIDEGATE_DRILL_STOP", step).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().unwrap();
+        let state = format!("/proc/{}/stat", child.id());
+        self.await_that(step, || std::fs::read_to_string(&state).unwrap().contains(") T "));
+        child
     }
 
     /// Waits until `is_so`.

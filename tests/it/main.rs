@@ -47,6 +47,7 @@ mod resample;
 mod rehearsal;
 mod repairing;
 mod rewrite;
+mod rollback;
 mod running;
 mod schema;
 mod s3;

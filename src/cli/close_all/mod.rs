@@ -16,10 +16,11 @@ use super::output::{BOLD, RED, Report};
 use super::select::Select;
 use super::work::Workplace;
 use crate::clock::{Clock, SystemClock};
-use crate::domain::{Qty, Symbol};
+use crate::domain::{Qty, Span, Symbol};
 use crate::profile::VenueKind;
 use crate::runner::trader::TraderState;
 use crate::store::glance::Glance;
+use crate::store::journal::Journal;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +47,9 @@ pub struct CloseAll {
     #[arg(long)]
     yes: bool,
 }
+
+/// Selling takes no longer than this.
+const CLOSE_WITHIN: Span = Span::from_secs(60);
 
 /// What was held of a symbol before, and what is held now.
 pub struct Line {
@@ -146,11 +150,8 @@ fn close(context: &Context, stopped: Stopped, reason: &str) -> Result<(Report, E
     let others = others(&place, &account);
     let outcome = if has_traded(&place) {
         let mut journal = wait_for_journal(&place).map_err(|failure| open(failure, "halted, and NOT closed"))?;
-        match place.profile.venue() {
-            VenueKind::Paper => paper::close(context, &place, &mut journal, reason)?,
-            VenueKind::Binance => venue::close(context, &place, &mut journal, reason)
-                .map_err(|failure| open(failure, "halted, and NOT closed: positions may be open"))?,
-        }
+        sell(context, &place, &mut journal, reason, CLOSE_WITHIN)
+            .map_err(|failure| open(failure, "halted, and NOT closed: positions may be open"))?
     } else {
         Outcome::nothing_ever()
     };
@@ -160,6 +161,17 @@ fn close(context: &Context, stopped: Stopped, reason: &str) -> Result<(Report, E
         told.1 = Exit::PositionsOpen;
     }
     Ok(told)
+}
+
+/// Sells what the account of a workplace holds, within about `within`. The latch is set.
+///
+/// # Errors
+/// When the venue, the journal or the account cannot be had: positions may be open.
+pub fn sell(context: &Context, place: &Workplace, journal: &mut Journal, reason: &str, within: Span) -> Result<Outcome, Failure> {
+    match place.profile.venue() {
+        VenueKind::Paper => paper::close(context, place, journal, reason),
+        VenueKind::Binance => venue::close(context, place, journal, reason, within.min(CLOSE_WITHIN)),
+    }
 }
 
 /// Accounts of the profile's other pipelines on this venue that hold something.

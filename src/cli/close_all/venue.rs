@@ -14,18 +14,23 @@ use crate::store::journal::{Entry, Journal};
 
 /// What was missed is booked first, if the venue answers within this; a way out does not depend on it.
 const COMPARE_WITHIN: Span = Span::from_secs(5);
-const CLOSE_WITHIN: Span = Span::from_secs(60);
 /// The venue is asked at the end.
 const ASK_WITHIN: Span = Span::from_secs(10);
 
-pub(super) fn close(context: &Context, place: &Workplace, journal: &mut Journal, reason: &str) -> Result<Outcome, Failure> {
+pub(super) fn close(
+    context: &Context,
+    place: &Workplace,
+    journal: &mut Journal,
+    reason: &str,
+    within: Span,
+) -> Result<Outcome, Failure> {
     let note = Entry::Note { kind: "close-all", body: json!({ "account": account_of(place), "reason": reason }) };
     journal.write(&[note], context.in_real_time().clock.now())?;
     let visited = visit(context, place, journal, "close-all", async |task, _, driver| {
         let desk = driver.live().trader().desk();
         let before: Vec<Qty> = desk.positions().map(|(_, position)| position).collect();
         let orders = desk.tally().orders;
-        drive(task, driver).await.map_err(drive_failure)?;
+        drive(task, driver, within).await.map_err(drive_failure)?;
         Ok((before, orders))
     })?;
     let (before, orders) = visited.value;
@@ -38,12 +43,12 @@ pub(super) fn close(context: &Context, place: &Workplace, journal: &mut Journal,
     Ok(outcome)
 }
 
-async fn drive(task: &Task<'_>, driver: &mut Driver<'_>) -> Result<(), DriveError> {
+async fn drive(task: &Task<'_>, driver: &mut Driver<'_>, within: Span) -> Result<(), DriveError> {
     let clock = &task.context.clock;
     // The latch is set: what is open is being withdrawn from here on.
     driver.run_until(clock.now() + COMPARE_WITHIN, task.stop, Live::is_reconciled).await?;
     driver.stop(Some(Purpose::Rollback)).await?;
-    driver.run_until(clock.now() + CLOSE_WITHIN, task.stop, |live| !live.is_closing()).await?;
+    driver.run_until(clock.now() + within, task.stop, |live| !live.is_closing()).await?;
     driver.run_until(clock.now() + ASK_WITHIN, task.stop, Live::is_settled).await.map(drop)
 }
 

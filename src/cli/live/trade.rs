@@ -109,7 +109,7 @@ pub async fn open<'a>(
     trader.desk.scopes = place.plan.symbols().iter().map(scope).collect();
     let fingerprint = trader.fingerprint();
     // A drill stops the process in the middle: never where money is.
-    let drill = std::env::var("TIDEGATE_DRILL_STOP").ok().filter(|_| connection.address.is_loopback());
+    let drill = std::env::var(crate::runner::drill::VARIABLE).ok().filter(|_| connection.address.is_loopback());
     let job = Job {
         live: live_config(place, trader),
         account: stamp.standing(),

@@ -1,6 +1,7 @@
 //! A look at an account by a verb that trades nothing of its own: the driver is opened, something is done, the journal says so.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -73,19 +74,27 @@ pub fn has_traded(place: &Workplace) -> bool {
 /// # Errors
 /// [`Exit::Locked`] with who holds it.
 pub fn wait_for_journal(place: &Workplace) -> Result<Journal, Failure> {
-    let tries = LOCK_WITHIN.as_millis() / LOCK_AGAIN.as_millis();
-    for _ in 0..tries {
-        match Journal::open(&place.runs) {
+    wait_for_journal_in(place.profile.name(), &place.runs, LOCK_WITHIN)
+}
+
+/// The same for a profile that may not be readable.
+///
+/// # Errors
+/// As [`wait_for_journal`].
+pub fn wait_for_journal_in(name: &str, runs: &Path, within: Duration) -> Result<Journal, Failure> {
+    let tries = within.as_millis() / LOCK_AGAIN.as_millis();
+    for _ in 0..tries.max(1) {
+        match Journal::open(runs) {
             Err(JournalError::Locked(_)) => wait(LOCK_AGAIN)?,
             other => return other.map_err(journal_failure),
         }
     }
-    Err(held(place.profile.name(), &place.runs))
+    Err(held(name, runs))
 }
 
 /// Who holds a journal, in words, and what to do about it.
 #[must_use]
-pub fn held(name: &str, runs: &std::path::Path) -> Failure {
+pub fn held(name: &str, runs: &Path) -> Failure {
     let holder = Glance::at(runs).ok().flatten().and_then(|glance| glance.holder().ok().flatten());
     let who = holder.map_or_else(|| "another program".to_owned(), |holder| format!("process {} on {}", holder.pid, holder.host));
     Failure::new(Exit::Locked, anyhow!("{who} works on {name}, and goes on"))

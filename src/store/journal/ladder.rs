@@ -102,13 +102,13 @@ impl Journal {
         Ok(self.stands()?.map(told))
     }
 
-    /// Puts the profile on a step of its ladder that is not above the one it stands on: a rollback's word.
+    /// Puts the profile on a step of its ladder: a rollback's word. A step above the one that it stands on allows nothing more, since
+    /// no limits were applied with it.
     ///
     /// # Errors
     /// When the journal cannot be written; it stands where it stood then.
     pub fn set_ladder_step(&mut self, step: u32, why: &str, now: Time) -> Result<(), JournalError> {
         let footing = self.footing()?;
-        let step = step.min(footing.step);
         let lower = if step == 0 { footing.restarted(now) } else { Footing { step, since: Some(now), ..footing } };
         let event = LadderEvent { cause: "rollback", why: why.to_owned(), evidence: Value::Null };
         self.set_footing(&lower, &event, now)
@@ -199,9 +199,8 @@ mod tests {
         journal.set_footing(&second, &event("a plan"), now).unwrap();
         assert_eq!(journal.footing().unwrap(), second);
         journal.set_ladder_step(0, "a rollback", now).unwrap();
-        journal.set_ladder_step(3, "a rollback raises nothing", now).unwrap();
         let stands = journal.ladder_step().unwrap().unwrap();
-        assert_eq!((stands.step, stands.why.as_str()), (0, "a rollback raises nothing"));
+        assert_eq!((stands.step, stands.why.as_str()), (0, "a rollback"));
         let mut kept: Kept = journal.kept(NAME).unwrap().unwrap();
         kept.footing.step = 4;
         journal.keep(NAME, &kept).unwrap();

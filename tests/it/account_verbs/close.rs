@@ -1,7 +1,5 @@
 //! `close-all`: sliced inside the limits, with an empty book, twice, killed in the middle, and on paper.
 
-use std::process::Stdio;
-
 use tidegate::clock::{Clock, SystemClock};
 use tidegate::domain::{Qty, Side, Span};
 use tidegate::store::journal::Journal;
@@ -90,11 +88,7 @@ fn a_kill_closes_when_it_is_told_to() {
 fn killed_at(step: &str) {
     let desk = Desk::new(Script::new(1), "market");
     desk.buy();
-    let mut close = desk.command(&CLOSE);
-    close.env("TIDEGATE_DRILL_STOP", step).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut close = close.spawn().unwrap();
-    let state = format!("/proc/{}/stat", close.id());
-    desk.await_that("the program stands still", || std::fs::read_to_string(&state).unwrap().contains(") T "));
+    let mut close = desk.stopped_at(&CLOSE, step);
     close.kill().unwrap();
     close.wait().unwrap();
     assert!(desk.runs().join("HALT").exists(), "{step}");

@@ -124,10 +124,7 @@ fn an_order_that_nobody_knows_of_is_resolved() {
     // An event may be quicker than the answer, and then the order would be known.
     let deaf = Rule::new(On::Event, When::From(1), Fault::Dropped);
     let desk = Desk::new(Script::new(1).with(deaf), "market");
-    let mut run = desk.command(&["run", "-p", "practice"]);
-    let mut run = run.env("TIDEGATE_DRILL_STOP", "J5").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let state = format!("/proc/{}/stat", run.id());
-    desk.await_that("the program stands still", || std::fs::read_to_string(&state).unwrap().contains(") T "));
+    let mut run = desk.stopped_at(&["run", "-p", "practice"], "J5");
     run.kill().unwrap();
     run.wait().unwrap();
     let (out, err) = desk.expect(0, &["orders", "-p", "practice"]);
