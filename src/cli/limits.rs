@@ -71,7 +71,7 @@ impl Of {
 #[command(after_long_help = EXAMPLES)]
 struct Lower {
     /// The limit, like max_notional_per_order.
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", add = names::limits())]
     key: String,
     /// Its new value, like 25, 0.02 or 300ms.
     #[arg(value_name = "VALUE", allow_hyphen_values = true)]

@@ -23,7 +23,7 @@ pub struct Summary {
     /// Of daily returns, annualised.
     pub volatility: Option<f64>,
     pub sharpe: Option<Sharpe>,
-    /// Over the last 30 complete days; `None` before there are so many, and when one of them has no mark.
+    /// Over the last 30 days; `None` before there are so many, and when one of them has no mark.
     pub sharpe_30d: Option<Sharpe>,
     pub sortino: Option<f64>,
     pub calmar: Option<f64>,
@@ -44,6 +44,8 @@ impl Summary {
         let ((from, start), (to, end)) = (curve.first(), curve.last());
         let (start_units, end_units) = (start.to_f64(), end.to_f64());
         let closes: Vec<DayClose> = curve.daily_closes().collect();
+        // Of a curve that has ended its last day counts as it is.
+        let whole = Time::start_of_day(closes.last().map_or(0, |close| close.day) + 1);
         let returns: Vec<f64> = curve.daily_returns().into_iter().map(|(_, change)| change).collect();
         let max_drawdown = curve.underwater().deepest();
         let cagr = ratios::cagr((from, start_units), (to, end_units));
@@ -58,7 +60,7 @@ impl Summary {
             cagr,
             volatility: ratios::volatility(&returns),
             sharpe: ratios::sharpe(&returns),
-            sharpe_30d: rolling::sharpe(&closes, to, &Window::MONTH).ok(),
+            sharpe_30d: rolling::sharpe(&closes, whole, &Window::MONTH).ok(),
             sortino: ratios::sortino(&returns),
             calmar: cagr.zip(max_drawdown).and_then(|(growth, worst)| ratios::calmar(growth, worst.depth)),
             max_drawdown,

@@ -78,7 +78,7 @@ fn column(out: &mut String, at: usize, week: &Week, floor: usize) {
     let (class, words) = kind(week);
     let (x, height) = (LEFT + at * COLUMN, week.after as usize * ROW + ROW / 2);
     let day = date(week.slot.utc_day());
-    let why = if week.held_by.is_empty() { String::new() } else { format!(" by {}", week.held_by.join(", ")) };
+    let why = if class != "held" { String::new() } else { format!(" by {}", week.held_by.join(", ")) };
     let _ = writeln!(
         out,
         "<rect class=\"{class}\" x=\"{x}\" y=\"{}\" width=\"{BAR}\" height=\"{height}\"><title>{day}: step {}, {}, {words}{}</title></rect>",
@@ -127,6 +127,6 @@ mod tests {
         for (class, count) in [("up", 2), ("held", 2), ("kill", 2)] {
             assert_eq!(drawn.matches(&format!("<rect class=\"{class}\"")).count(), count, "{class}");
         }
-        assert!(drawn.contains("<text class=\"n\" x=\"62\" y=\"39\">"), "the target has its line: {drawn}");
+        assert!(drawn.contains("<text class=\"n\" x=\"62\" y=\"55\">"), "the target has its line: {drawn}");
     }
 }

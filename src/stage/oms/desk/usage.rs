@@ -3,7 +3,6 @@
 use super::DeskState;
 use crate::domain::{Money, OrderState, Span, SymbolIndex, Time};
 use crate::perf::drawdown::loss;
-use crate::stage::oms::book::Tally;
 
 /// What counts toward limits at one moment, by the same figures that the gate and the guard go by.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,11 +48,5 @@ impl DeskState {
             latency: self.guard.latency_most(),
             unknown_orders: count(book.open.iter().filter(is_unknown).count()),
         }
-    }
-
-    /// What was counted over the life of the account.
-    #[must_use]
-    pub const fn tally(&self) -> &Tally {
-        &self.book.tally
     }
 }
