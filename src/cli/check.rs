@@ -1,6 +1,7 @@
 //! `check`: is every document sound? Nothing is contacted and nothing is written.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -10,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::output::{BOLD, GREEN, RED, Report, YELLOW};
 use super::secrets::NamedSecrets;
 use super::select::{Select, environment};
+use super::standing::applied_step;
 use crate::pipeline::load::{Sound, load_from, read_alone};
 use crate::pipeline::{Plan, StageKind};
 use crate::profile::documents::Asked;
@@ -66,7 +68,7 @@ impl Check {
         let loaded = load_from(&mut pass.documents, &mut pass.sound, name, pipeline, &overrides, &pass.environment, &mut own);
         let sound = own.errors() == 0 && loaded.is_some();
         pass.found.extend(own);
-        let facts = loaded.as_ref().map(|(profile, plan)| facts(profile, plan)).unwrap_or_default();
+        let facts = loaded.as_ref().map(|(profile, plan)| facts(profile, plan, &pass.root)).unwrap_or_default();
         let resolved = loaded.filter(|_| sound).map(|(profile, plan)| {
             pass.secrets.add(&profile);
             let json = if pass.for_programs { Resolved::json(&profile, &plan) } else { serde_json::Value::Null };
@@ -154,6 +156,7 @@ impl Check {
 
 /// One walk over documents that profiles share: each is read once, and each finding told once.
 struct Pass {
+    root: PathBuf,
     documents: Documents,
     sound: Sound,
     environment: Environment,
@@ -166,6 +169,7 @@ struct Pass {
 impl Pass {
     fn new(context: &Context) -> Self {
         Self {
+            root: context.root.clone(),
             documents: Documents::new(&context.root),
             sound: Sound::default(),
             environment: environment(),
@@ -199,8 +203,12 @@ impl Checked {
     }
 }
 
-fn facts(profile: &Profile, plan: &Plan) -> String {
+fn facts(profile: &Profile, plan: &Plan, root: &Path) -> String {
     let chain: Vec<&str> = profile.chain().iter().rev().map(String::as_str).collect();
     let oms = if plan.is_enabled(StageKind::Oms) { profile.venue().name() } else { "no orders" };
-    format!("{}, {}, {oms}, pipeline {}", chain.join(" > "), profile.mode().name(), plan.name())
+    let step = match applied_step(root, profile) {
+        Some(step) => format!(", step {step} of the ladder"),
+        None => String::new(),
+    };
+    format!("{}, {}, {oms}, pipeline {}{step}", chain.join(" > "), profile.mode().name(), plan.name())
 }

@@ -9,9 +9,11 @@ use super::Context;
 use super::exit::{Exit, Failure};
 use super::output::{DIM, Report};
 use super::select::Select;
+use super::standing::stand;
 use crate::profile::KeyPath;
 use crate::profile::merge::{Effective, Entry};
-use crate::profile::{render, text};
+use crate::profile::{Profile, render, text};
+use crate::risk::LimitKey;
 
 /// Print the effective profile and pipeline as TOML: every value after every layer, secrets as references.
 #[derive(Debug, Args)]
@@ -27,11 +29,15 @@ impl Config {
     /// # Errors
     /// The documents are wrong.
     pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        let selected = self.select.resolve(context, self.select.pipeline.as_deref())?;
+        let mut selected = self.select.resolve(context, self.select.pipeline.as_deref())?;
+        stand(context, &mut selected.profile)?;
         let (profile, plan) = (&selected.profile, &selected.plan);
         let chain: Vec<&str> = profile.chain().iter().rev().map(String::as_str).collect();
         let mut text =
             format!("# profile {}: {}, fingerprint {:.12}\n", profile.name(), chain.join(" > "), profile.fingerprint());
+        for (key, amount) in in_force(profile) {
+            let _ = writeln!(text, "# in force on step {}: limits.{key} = {amount}", profile.step());
+        }
         text.push_str(&self.written(profile.effective()));
         let _ = writeln!(text, "\n# pipeline {}: fingerprint {:.12}", plan.name(), plan.fingerprint());
         text.push_str(&self.written(plan.effective()));
@@ -42,6 +48,8 @@ impl Config {
             data: json!({
                 "profile": values(profile.effective()),
                 "pipeline": values(plan.effective()),
+                "ladder_step": profile.step(),
+                "in_force": Json::Object(in_force(profile).map(|(key, amount)| (format!("limits.{key}"), json!(amount))).collect()),
                 "fingerprint": profile.fingerprint(),
                 "pipeline_fingerprint": plan.fingerprint(),
                 "diagnostics": render::json(&selected.warnings),
@@ -58,6 +66,12 @@ impl Config {
         let note = |path: &KeyPath| self.origin.then(|| format!("{DIM}# {}{DIM:#}", origin_of(effective, path)));
         format!("\n{}", text::toml(effective, &note))
     }
+}
+
+/// Limits that are not what the documents say, for a step of the ladder or a person's word.
+fn in_force(profile: &Profile) -> impl Iterator<Item = (&'static str, String)> {
+    let moved = LimitKey::ALL.into_iter().filter(|key| key.get(profile.limits()) != key.get(profile.start()));
+    moved.map(|key| (key.name(), key.get(profile.limits()).to_string()))
 }
 
 /// Where a value comes from, in a few words.

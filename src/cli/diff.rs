@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::names;
 use super::output::{BOLD, DIM, GREEN, RED, Report, YELLOW};
 use super::select::environment;
+use super::standing::stand;
 use crate::domain::Money;
 use crate::pipeline::direction::PIPELINES;
 use crate::pipeline::{self, document};
@@ -81,7 +82,8 @@ impl Version {
     /// What the files say.
     fn written(context: &Context, name: &str) -> Result<Self, Failure> {
         let loaded = pipeline::load(&context.root, name, None, &Overrides::default(), &environment());
-        let (profile, plan, _) = loaded.map_err(|found| Failure::new(Exit::Configuration, found))?;
+        let (mut profile, plan, _) = loaded.map_err(|found| Failure::new(Exit::Configuration, found))?;
+        stand(context, &mut profile)?;
         Ok(Self { name: name.to_owned(), profile, pipeline: plan.effective().clone() })
     }
 
@@ -110,8 +112,10 @@ impl Version {
             }
             _ => None,
         };
-        let (profile, pipeline) = versions
+        let (mut profile, pipeline) = versions
             .ok_or_else(|| Failure::new(Exit::Failed, found).hint(format!("the record of run {run} cannot be compared with")))?;
+        // The step is no part of the documents: both stand on it.
+        profile.stand(now.footing().clone());
         Ok(Self { name: format!("run {run}"), profile, pipeline })
     }
 
@@ -185,6 +189,10 @@ impl Comparison {
         }
         let ((now_a, top_a), (now_b, top_b)) = (self.before.exposure(), self.after.exposure());
         told.push(format!("Worst case exposure {}.", moved(now_a, now_b, a.currency())));
+        if a.step() > 0 || b.step() > 0 {
+            let step = |version: &Version| format!("{} on step {}", version.name, version.profile.step());
+            told.push(format!("That is with {}, and {}.", step(&self.before), step(&self.after)));
+        }
         if a.ladder().is_some() || b.ladder().is_some() {
             told.push(format!("At the last step of the ladder {}.", moved(top_a, top_b, a.currency())));
         }

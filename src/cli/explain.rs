@@ -12,6 +12,7 @@ use super::exit::{Exit, Failure};
 use super::names;
 use super::output::{BOLD, DIM, Report};
 use super::select::{Select, Selected};
+use super::standing::stand;
 use super::state::State;
 use crate::escalation::Raised;
 use crate::pipeline;
@@ -22,7 +23,8 @@ use crate::profile::merge::Effective;
 use crate::profile::overlay::Ignored;
 use crate::profile::rules::MERGE_RULES;
 use crate::profile::value::Value;
-use crate::profile::{KeyPath, keys};
+use crate::profile::{KeyPath, Profile, keys};
+use crate::risk::LimitKey;
 
 /// Explain one value: where it was set, what it overrides, what bounds it.
 #[derive(Debug, Args)]
@@ -47,7 +49,9 @@ impl Explain {
         if self.rules {
             return Ok(rules().print(context, Exit::Done));
         }
-        let selected = self.select.resolve(context, self.select.pipeline.as_deref())?;
+        let mut selected = self.select.resolve(context, self.select.pipeline.as_deref())?;
+        stand(context, &mut selected.profile)?;
+        let selected = selected;
         let documents = [selected.profile.effective(), selected.plan.effective()];
         let ignored = selected.profile.ignored();
         let mut report = Report {
@@ -67,6 +71,7 @@ impl Explain {
             report.text = text(&explained, &selected, &state);
             report.data = explained.json();
             report.data["state"] = state.json();
+            report.data["in_force"] = json!(in_force(&path, &selected.profile).map(|(amount, _)| amount));
             return Ok(report.print(context, Exit::Done));
         }
         let tables: Vec<_> = documents.into_iter().map(|effective| below(effective, &path, ignored)).collect();
@@ -94,7 +99,15 @@ fn unknown_key(key: &str) -> Failure {
 
 fn text(explained: &Explained<'_>, selected: &Selected, state: &State) -> String {
     let mut text = String::new();
+    let force = in_force(explained.path, &selected.profile);
     let head = match explained.value {
+        Some(Value::Money(_)) if force.is_some() => {
+            let amount = force.as_ref().map(|(amount, _)| amount.as_str()).unwrap_or_default();
+            format!("{} = {amount} {}", explained.path, selected.profile.currency())
+        }
+        Some(_) if force.is_some() => {
+            format!("{} = {}", explained.path, force.as_ref().map(|(amount, _)| amount.as_str()).unwrap_or_default())
+        }
         Some(value) => format!("{} = {}", explained.path, shown(value, selected.profile.currency())),
         None => format!("{} is not set", explained.path),
     };
@@ -102,6 +115,9 @@ fn text(explained: &Explained<'_>, selected: &Selected, state: &State) -> String
     let effect = if explained.is_in_effect() { "effective now" } else { "not in effect yet" };
     let _ = writeln!(text, "{BOLD}{head:<48}{BOLD:#} {effect}, mode {mode}\n");
     let _ = writeln!(text, "  means    {}", explained.row.key.doc);
+    if let Some((_, why)) = &force {
+        let _ = writeln!(text, "  held by  {why}");
+    }
     if let Some(winner) = explained.chain.first().filter(|_| explained.value.is_some()) {
         let _ = writeln!(text, "  set by   {}", winner.origin());
     }
@@ -133,7 +149,22 @@ fn ladder(text: &mut String, path: &KeyPath, selected: &Selected) {
     let (Some(ladder), Some(raised)) = (selected.profile.ladder(), Raised::of(path.last())) else { return };
     let rungs: Vec<String> = ladder.rungs().iter().map(|limits| raised.get(limits).to_string()).collect();
     let last = rungs.len() - 1;
-    let _ = writeln!(text, "  ladder   step 0 of {last}: {}", rungs.join(" -> "));
+    let _ = writeln!(text, "  ladder   step {} of {last}: {}", selected.profile.step(), rungs.join(" -> "));
+}
+
+/// What a limit is now where that is not what the documents say, and why.
+fn in_force(path: &KeyPath, profile: &Profile) -> Option<(String, String)> {
+    let key = LimitKey::of(path.last()).filter(|_| path.first() == "limits" && path.depth() == 2)?;
+    let (start, now) = (key.get(profile.start()), key.get(profile.limits()));
+    let footing = profile.footing();
+    let why = match footing.lowered.get(key.name()) {
+        Some(lowered) if *lowered == now.to_string() => "a person who lowered it; a plan gives it back".to_owned(),
+        _ => {
+            let since = footing.since.map_or_else(String::new, |since| format!(", since {since}"));
+            format!("step {} of the ladder{since}", profile.step())
+        }
+    };
+    (start != now).then(|| (now.to_string(), why))
 }
 
 /// Values beside their places; all but the first one have lost.

@@ -20,7 +20,7 @@ const SECOND: i64 = 1_000_000;
 /// Columns of the screen.
 const WIDTH: usize = 80;
 /// What of a row's content is shown, by its kind: where it stands, and the word before it. Rows of other kinds show what there is.
-const SHOWN: [(&str, &[(&str, &str)]); 15] = [
+const SHOWN: [(&str, &[(&str, &str)]); 16] = [
     ("decision", &[("/symbol", "symbol "), ("/prediction", "prediction "), ("/close", "close "), ("/state", "")]),
     ("order", &[("/intent/side", ""), ("/filled_qty", ""), ("/state", ""), ("/intent/id", "")]),
     ("refusal", &[("/refusal/code", ""), ("/order", "")]),
@@ -35,6 +35,7 @@ const SHOWN: [(&str, &[(&str, &str)]); 15] = [
     ("alarm", &[("/alarm", ""), ("/cause", ""), ("/id", ""), ("/why", ""), ("/what", "")]),
     ("recovered", &[("/reason", ""), ("/what", "")]),
     ("unlatched", &[("/reason", ""), ("/latched/cause", "it was ")]),
+    ("ladder-step", &[("/cause", ""), ("/step", "step "), ("/why", "")]),
     ("lease-claimed", &[("/account", ""), ("/token", "token "), ("/host", "by ")]),
 ];
 

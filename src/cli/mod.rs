@@ -17,12 +17,14 @@ mod dashboards;
 mod data;
 mod diff;
 mod doctor;
+mod escalate;
 pub mod exit;
 mod explain;
 mod from_env;
 mod init;
 mod kill;
 mod lake;
+mod limits;
 mod live;
 mod log;
 mod man;
@@ -31,6 +33,7 @@ mod of_profile;
 mod orders;
 pub mod output;
 mod pause;
+mod perf;
 mod positions;
 mod preflight;
 mod reconcile;
@@ -47,6 +50,7 @@ mod secrets;
 pub mod select;
 mod service;
 mod start;
+mod standing;
 mod state;
 mod status;
 pub mod summary;
@@ -124,6 +128,9 @@ enum Verb {
     Positions(positions::Positions),
     Orders(orders::Orders),
     Reconcile(reconcile::Reconcile),
+    Limits(limits::Limits),
+    Escalate(escalate::Escalate),
+    Perf(perf::Perf),
     Resolve(resolve::Resolve),
     Log(log::LogArgs),
     Backup(backup::Backup),
@@ -231,6 +238,9 @@ pub fn main() -> ExitCode {
         Verb::Positions(verb) => verb.run(&context),
         Verb::Orders(verb) => verb.run(&context),
         Verb::Reconcile(verb) => verb.run(&context),
+        Verb::Limits(verb) => verb.run(&context),
+        Verb::Escalate(verb) => verb.run(&context),
+        Verb::Perf(verb) => verb.run(&context),
         Verb::Resolve(verb) => verb.run(&context),
         Verb::Log(args) => log::run(&args, &context),
         Verb::Backup(verb) => verb.run(&context),

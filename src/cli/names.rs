@@ -13,6 +13,7 @@ use crate::profile::layer::Layer;
 use crate::profile::schema::{Schema, is_wild};
 use crate::profile::word::is_name;
 use crate::profile::{Documents, Folder, KeyPath, chain, keys};
+use crate::risk::LimitKey;
 use crate::runner::case::find;
 
 /// In a folder with more documents, names come without what the documents say: the answer must come at once.
@@ -39,6 +40,12 @@ pub(super) fn cases() -> ArgValueCandidates {
 /// For an argument that names a key.
 pub(super) fn key_paths() -> ArgValueCandidates {
     ArgValueCandidates::new(|| keys_with(""))
+}
+
+/// For an argument that names a limit.
+pub(super) fn limits() -> ArgValueCandidates {
+    let limit = |key: LimitKey| CompletionCandidate::new(key.name()).help(Some(key.basis().into()));
+    ArgValueCandidates::new(move || LimitKey::ALL.into_iter().map(limit).collect())
 }
 
 /// For an argument that gives a key a value.

@@ -62,7 +62,7 @@ impl Replay {
         let named = self.name.as_deref().or(select.pipeline.as_deref()).map(str::to_owned);
         let (profile, plan, _) = select.load_pipeline(context, named.as_deref())?;
         refuse_disabled(&plan)?;
-        let place = Workplace::new(context, profile, plan)?;
+        let place = Workplace::at_start(context, profile, plan)?;
         let stop = work::stop_on_signal()?;
         self.fill_empty_lake(context, &place, &stop)?;
         let columns = place.read(None, self.to)?;

@@ -12,7 +12,7 @@ use super::alerting::Alerting;
 use super::exit::{Exit, Failure};
 use super::live;
 use super::names;
-use super::output::Report;
+use super::output::{Report, print_err};
 use super::select::Select;
 use super::summary::Told;
 use super::table::{grouped, short_time};
@@ -57,15 +57,16 @@ impl Run {
     pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let named = self.name.as_deref().or(self.select.pipeline.as_deref()).map(str::to_owned);
         let (profile, plan, _) = self.select.load_pipeline(context, named.as_deref())?;
-        let place = Workplace::new(context, profile, plan)?;
+        let mut place = Workplace::new(context, profile, plan)?;
         if place.profile.venue() == VenueKind::Binance {
-            return self.run_live(context, &place);
+            return self.run_live(context, &mut place);
         }
         refuse_live(&place.profile)?;
         let stop = work::stop_on_signal()?;
-        let account = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new()).standing();
-        let mut journal = open_unlatched(&place, &account)?;
-        let watermark = journal.watermark(&account)?.map(|(watermark, _)| watermark);
+        let stamp = setup::stamp(&place.profile, &place.plan, &place.trader, "run", String::new());
+        let mut journal = open_unlatched(&place, &stamp.standing())?;
+        settled(context, &mut place, &mut journal)?;
+        let watermark = journal.watermark(&stamp.standing())?.map(|(watermark, _)| watermark);
         if place.plan.is_enabled(StageKind::Ingest) {
             let taken = take_in(context, &place, watermark, &stop)?;
             if !taken.is_kept() {
@@ -97,7 +98,7 @@ impl Run {
     }
 
     /// The same with orders to a real venue.
-    fn run_live(&self, context: &Context, place: &Workplace) -> Result<Exit, Failure> {
+    fn run_live(&self, context: &Context, place: &mut Workplace) -> Result<Exit, Failure> {
         // J5: a yes names no account, so nobody is asked either.
         let confirmed = self.confirm.as_deref().or(self.yes.then_some(""));
         live::admit(context, place, confirmed)?;
@@ -105,6 +106,8 @@ impl Run {
         let stop = &signals.stop;
         let mut journal = Journal::open(&place.runs).map_err(journal_failure)?;
         look_over(context, &mut journal)?;
+        settled(context, place, &mut journal)?;
+        let place = &*place;
         let account = format!("{}@{}", place.plan.name(), live::venue_word(&place.profile));
         let standing = journal.watermark(&account)?;
         let watermark = standing.as_ref().map(|(watermark, _)| *watermark);
@@ -136,6 +139,16 @@ pub fn look_over(context: &Context, journal: &mut Journal) -> Result<(), Failure
     let looked = journal.verify_before_trading(|rows| bar.set_position(rows)).map_err(journal_failure);
     bar.finish_and_clear();
     looked.map(drop)
+}
+
+/// Where the profile stands counts from here on; what was lowered is told.
+fn settled(context: &Context, place: &mut Workplace, journal: &mut Journal) -> Result<(), Failure> {
+    for line in place.settle(journal, context.clock.now())? {
+        if !context.quiet && !context.json {
+            print_err(&format!("note: {line}\n"));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses real money on a venue that this program does not have.

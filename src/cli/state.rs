@@ -12,6 +12,7 @@ use crate::store::glance::Glance;
 /// The accounts of a profile, in the order of their names.
 pub struct State {
     profile: String,
+    step: u32,
     accounts: Vec<Account>,
 }
 
@@ -29,12 +30,12 @@ enum Trading {
 }
 
 impl State {
-    /// Looks into the profile's journal; a profile that has never run has no accounts.
+    /// Looks into the journal of a profile that stands where it says; one that has never run has no accounts.
     ///
     /// # Errors
     /// The journal cannot be read.
     pub fn of(context: &Context, profile: &Profile) -> Result<Self, Failure> {
-        let mut state = Self { profile: profile.name().to_owned(), accounts: Vec::new() };
+        let mut state = Self { profile: profile.name().to_owned(), step: profile.step(), accounts: Vec::new() };
         let Some(glance) = Glance::at(&context.root.join(&profile.storage().runs).join(profile.name()))? else {
             return Ok(state);
         };
@@ -85,6 +86,6 @@ impl State {
                 "until": until,
             })
         };
-        json!({ "ladder_step": 0, "accounts": self.accounts.iter().map(account).collect::<Vec<_>>() })
+        json!({ "ladder_step": self.step, "accounts": self.accounts.iter().map(account).collect::<Vec<_>>() })
     }
 }

@@ -12,15 +12,18 @@ use crate::feed::binance::BinanceError;
 use crate::pipeline::Plan;
 use crate::profile::Profile;
 use crate::runner::folder::Read;
+use crate::runner::footing::settle;
 use crate::runner::trader::TraderConfig;
 use crate::runner::{setup, stale};
 use crate::stage::ingest::task::{IngestError, series_of};
+use crate::store::journal::Journal;
 use crate::store::{Lake, LakeError};
 
 /// Stale records named one by one.
 const STALE_NAMED_MAX: usize = 3;
 
 /// A pipeline ready to work: what it means, where its bars are.
+#[derive(Clone)]
 pub struct Workplace {
     pub profile: Profile,
     pub plan: Plan,
@@ -32,14 +35,35 @@ pub struct Workplace {
 }
 
 impl Workplace {
+    /// The pipeline under the limits that hold now: those of the step that the profile stands on.
+    ///
+    /// # Errors
+    /// As [`Self::at_start`], and when nobody can say where the profile stands.
+    pub fn new(context: &Context, mut profile: Profile, plan: Plan) -> Result<Self, Failure> {
+        super::standing::stand(context, &mut profile)?;
+        Self::at_start(context, profile, plan)
+    }
+
+    /// The same wherever the profile stands, by its documents alone: a replay is the same everywhere.
+    ///
     /// # Errors
     /// When the plan asks for what has no engine yet, or the lake is not a folder.
-    pub fn new(context: &Context, profile: Profile, plan: Plan) -> Result<Self, Failure> {
+    pub fn at_start(context: &Context, profile: Profile, plan: Plan) -> Result<Self, Failure> {
         let trader = setup::trader(&profile, &plan).or_exit(Exit::Configuration)?;
         let lake = super::lake::of_profile(&profile, context)?;
         let series = series_of(plan.ingest(), &context.root).map_err(ingest_failure)?;
         let runs = context.root.join(&profile.storage().runs).join(profile.name());
         Ok(Self { profile, plan, trader, lake, series, runs })
+    }
+
+    /// Brings the journal up to date with kills, documents and wishes, and trades under the limits that follow. Gives what was done.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or written.
+    pub fn settle(&mut self, journal: &mut Journal, now: Time) -> Result<Vec<String>, Failure> {
+        let told = settle(journal, &self.runs, &mut self.profile, now).map_err(super::standing::footing_failure)?;
+        self.trader = setup::trader(&self.profile, &self.plan).or_exit(Exit::Configuration)?;
+        Ok(told)
     }
 
     /// The bars of every symbol with `from <= open_time < to`; a series that is not there has none.

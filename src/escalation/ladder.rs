@@ -13,12 +13,12 @@ pub enum Raised {
 }
 
 impl Raised {
+    pub const ALL: [Self; 4] = [Self::NotionalPerOrder, Self::PositionNotional, Self::TotalNotional, Self::DailyTurnover];
+
     /// Its name in `[limits]`. `None` when no ladder raises a limit of that name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
-        [Self::NotionalPerOrder, Self::PositionNotional, Self::TotalNotional, Self::DailyTurnover]
-            .into_iter()
-            .find(|raised| raised.name() == name)
+        Self::ALL.into_iter().find(|raised| raised.name() == name)
     }
 
     #[must_use]
@@ -41,7 +41,7 @@ impl Raised {
         }
     }
 
-    const fn set(self, limits: &mut Limits, value: Money) {
+    pub(super) const fn set(self, limits: &mut Limits, value: Money) {
         match self {
             Self::NotionalPerOrder => limits.max_notional_per_order = value,
             Self::PositionNotional => limits.max_position_notional = value,

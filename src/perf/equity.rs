@@ -189,6 +189,7 @@ impl Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn at(text: &str) -> Time {
         text.parse().unwrap()
@@ -241,27 +242,28 @@ mod tests {
         assert!(even.windows(2).all(|pair| pair[1] - pair[0] == f64::from(curve.trace.stride)), "{even:?}");
     }
 
-    /// PERF-4.
-    #[test]
-    fn a_curve_read_back_goes_on_the_same() {
-        let mut whole = Curve::new(at("2025-01-01"), money("100"));
-        for hour in 1..400_i64 {
-            let time = at("2025-01-01") + Span::from_secs(3600 * hour);
-            whole.mark(
-                time,
-                Money::from_count(100_000_000_000_000_000_007 + i128::from(hour * hour % 31) * 987_654_321_987_654_321),
-            );
-            whole = serde_json::from_str(&serde_json::to_string(&whole).unwrap()).unwrap();
+    proptest! {
+        /// PERF-4: and every day's close is kept, however long ago.
+        #[test]
+        fn a_curve_read_back_goes_on_the_same(steps in prop::collection::vec((1_i64..40, -50_i128..60), 1..400), cut in 1_usize..40) {
+            let start = at("2025-01-01");
+            let (mut whole, mut straight) = (Curve::new(start, money("100")), Curve::new(start, money("100")));
+            let (mut time, mut count) = (start, 100_000_000_000_000_000_007_i128);
+            let mut closes = std::collections::BTreeMap::from([(day_of(start), money("100"))]);
+            for (at, (hours, change)) in steps.into_iter().enumerate() {
+                time = time + Span::from_secs(3600 * hours);
+                count += change * 987_654_321_987_654;
+                let equity = Money::from_count(count);
+                whole.mark(time, equity);
+                straight.mark(time, equity);
+                closes.insert(day_of(time), equity);
+                if at % cut == 0 {
+                    whole = serde_json::from_str(&serde_json::to_string(&whole).unwrap()).unwrap();
+                }
+            }
+            prop_assert_eq!(&whole, &straight);
+            prop_assert_eq!(whole.daily_closes().map(|close| (close.day, close.equity)).collect::<std::collections::BTreeMap<_, _>>(), closes);
         }
-        let mut straight = Curve::new(at("2025-01-01"), money("100"));
-        for hour in 1..400_i64 {
-            let time = at("2025-01-01") + Span::from_secs(3600 * hour);
-            straight.mark(
-                time,
-                Money::from_count(100_000_000_000_000_000_007 + i128::from(hour * hour % 31) * 987_654_321_987_654_321),
-            );
-        }
-        assert_eq!(whole, straight);
     }
 
     #[test]

@@ -42,11 +42,17 @@ fn finite(value: f64) -> Option<f64> {
 
 #[must_use]
 pub fn sharpe(returns: &[f64]) -> Option<Sharpe> {
+    sharpe_by(returns, DAYS_PER_YEAR)
+}
+
+/// The same with another count of days in a year.
+#[must_use]
+pub fn sharpe_by(returns: &[f64], days_per_year: f64) -> Option<Sharpe> {
     let (mean, deviation) = mean_and_deviation(returns)?;
     let per_day = finite(mean / deviation)?;
     let n = u32::try_from(returns.len()).unwrap_or(u32::MAX);
     let error = ((1.0 + per_day * per_day / 2.0) / f64::from(n)).sqrt();
-    let annual = |ratio: f64| ratio * DAYS_PER_YEAR.sqrt();
+    let annual = |ratio: f64| ratio * days_per_year.sqrt();
     let reach = NORMAL_95 * error;
     Some(Sharpe { value: annual(per_day), low: annual(per_day - reach), high: annual(per_day + reach), n })
 }

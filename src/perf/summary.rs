@@ -3,12 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::drawdown::Drawdown;
-use super::equity::Curve;
+use super::equity::{Curve, DayClose};
 use super::ratios::{self, Sharpe};
+use super::rolling::{self, Window};
 use crate::domain::{Money, Time};
-
-/// Daily returns in the rolling Sharpe ratio.
-pub const ROLLING_DAYS: usize = 30;
 
 /// The figures of a curve; those that are undefined for it are `None`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +23,7 @@ pub struct Summary {
     /// Of daily returns, annualised.
     pub volatility: Option<f64>,
     pub sharpe: Option<Sharpe>,
-    /// Over the last 30 daily returns; `None` before there are so many.
+    /// Over the last 30 days; `None` before there are so many, and when one of them has no mark.
     pub sharpe_30d: Option<Sharpe>,
     pub sortino: Option<f64>,
     pub calmar: Option<f64>,
@@ -45,6 +43,9 @@ impl Summary {
     pub fn of(curve: &Curve) -> Self {
         let ((from, start), (to, end)) = (curve.first(), curve.last());
         let (start_units, end_units) = (start.to_f64(), end.to_f64());
+        let closes: Vec<DayClose> = curve.daily_closes().collect();
+        // Of a curve that has ended its last day counts as it is.
+        let whole = Time::start_of_day(closes.last().map_or(0, |close| close.day) + 1);
         let returns: Vec<f64> = curve.daily_returns().into_iter().map(|(_, change)| change).collect();
         let max_drawdown = curve.underwater().deepest();
         let cagr = ratios::cagr((from, start_units), (to, end_units));
@@ -52,14 +53,14 @@ impl Summary {
             from,
             to,
             marks: curve.marks(),
-            days: u32::try_from(curve.daily_closes().count()).unwrap_or(u32::MAX),
+            days: u32::try_from(closes.len()).unwrap_or(u32::MAX),
             start_equity: start,
             end_equity: end,
             total_return: (start_units > 0.0).then(|| end_units / start_units - 1.0),
             cagr,
             volatility: ratios::volatility(&returns),
             sharpe: ratios::sharpe(&returns),
-            sharpe_30d: returns.len().checked_sub(ROLLING_DAYS).and_then(|skip| ratios::sharpe(&returns[skip..])),
+            sharpe_30d: rolling::sharpe(&closes, whole, &Window::MONTH).ok(),
             sortino: ratios::sortino(&returns),
             calmar: cagr.zip(max_drawdown).and_then(|(growth, worst)| ratios::calmar(growth, worst.depth)),
             max_drawdown,

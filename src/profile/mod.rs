@@ -41,6 +41,8 @@ pub mod resolved;
 pub mod rules;
 pub mod schema;
 pub mod source;
+mod stand;
+pub mod terms;
 pub mod text;
 pub mod translation;
 pub mod tree;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::Symbol;
-use crate::escalation::{Ladder, Raised};
+use crate::escalation::Footing;
 use crate::notify::ReceiverConfig;
 use crate::notify::config::SmtpConfig;
 use crate::risk::rules::{BarAge, DataGap, DrawdownAction, OnDrawdown, OnLatency};
@@ -24,6 +24,7 @@ use super::resolved::{
     Alerts, BinanceConfig, Compression, Mode, PaperSettings, Profile, Route, S3, Stages, Storage, TradingRules, VenueKind,
 };
 use super::source::Source;
+use super::stand::Stand;
 use super::{bounds, rules};
 
 /// Resolves the profile `name`. `None` when anything in its chain or its overlay is wrong; the findings say what.
@@ -101,13 +102,15 @@ fn forced_paper(found: &mut Diagnostics) -> Layer {
 
 fn build(name: &str, chain: Vec<String>, effective: Effective, ignored: Vec<Ignored>) -> Profile {
     let read = Read { effective: &effective };
+    let start = limits(&read);
     Profile {
         name: name.to_owned(),
         chain,
         mode: if read.text("profile.mode") == "live" { Mode::Live } else { Mode::Paper },
         pipeline: read.text("profile.pipeline"),
         currency: read.text("limits.currency"),
-        limits: limits(&read),
+        stand: Stand::of(Footing::default(), &effective, &start),
+        start,
         rules: risk_rules(&read),
         storage: storage(&read),
         stages: Stages {
@@ -120,7 +123,6 @@ fn build(name: &str, chain: Vec<String>, effective: Effective, ignored: Vec<Igno
         paper: paper(&read),
         binance: binance(&read),
         alerts: alerts(&read),
-        ladder: ladder(&read),
         fingerprint: OnceLock::new(),
         ignored,
         effective,
@@ -195,17 +197,6 @@ fn limits(read: &Read<'_>) -> Limits {
         max_participation: read.fraction("limits.max_participation"),
         price_collar: read.fraction("limits.price_collar"),
     }
-}
-
-fn ladder(read: &Read<'_>) -> Option<Ladder> {
-    if !read.bool("escalation.enabled") {
-        return None;
-    }
-    let raised = |name: &str| Raised::of(name).expect("a word of the schema");
-    let scale_with: Vec<Raised> = read.texts("escalation.scale_with").iter().map(|name| raised(name)).collect();
-    let (raise, target) = (raised(&read.text("escalation.raise")), read.money("escalation.target"));
-    let ladder = Ladder::new(raise, read.small("escalation.multiply"), target, &scale_with, &limits(read));
-    Some(ladder.expect("an enabled ladder that leads nowhere was refused"))
 }
 
 fn risk_rules(read: &Read<'_>) -> Rules {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::domain::{Bps, Fraction, Instrument, Money, Price, Qty, SecretRef, Span, Symbol};
-use crate::escalation::Ladder;
 use crate::notify::ReceiverConfig;
 use crate::risk::{Limits, Rules};
 use crate::venue::paper::PaperConfig;
@@ -14,6 +13,7 @@ use super::fingerprint::sha256;
 use super::merge::Effective;
 use super::overlay::Ignored;
 use super::path::KeyPath;
+use super::stand::Stand;
 
 /// A resolved profile. Every value has been checked against every bound of its chain.
 #[derive(Debug, Clone)]
@@ -23,7 +23,8 @@ pub struct Profile {
     pub(super) mode: Mode,
     pub(super) pipeline: String,
     pub(super) currency: String,
-    pub(super) limits: Limits,
+    /// The limits of the documents.
+    pub(super) start: Limits,
     pub(super) rules: Rules,
     pub(super) storage: Storage,
     pub(super) stages: Stages,
@@ -31,7 +32,7 @@ pub struct Profile {
     pub(super) binance: Option<BinanceConfig>,
     pub(super) paper: PaperSettings,
     pub(super) alerts: Alerts,
-    pub(super) ladder: Option<Ladder>,
+    pub(super) stand: Stand,
     pub(super) effective: Effective,
     pub(super) ignored: Vec<Ignored>,
     /// Worked out when somebody asks.
@@ -185,17 +186,6 @@ impl Profile {
     #[must_use]
     pub fn currency(&self) -> &str {
         &self.currency
-    }
-
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// How the limits may grow. `None` when escalation is not enabled.
-    #[must_use]
-    pub fn ladder(&self) -> Option<&Ladder> {
-        self.ladder.as_ref()
     }
 
     #[must_use]

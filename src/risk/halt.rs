@@ -311,6 +311,24 @@ impl Guard {
         self.kills
     }
 
+    /// The day's high-water mark at `now`; `None` when the day of the last bar is over.
+    #[must_use]
+    pub fn day_high_at(&self, now: Time) -> Option<Money> {
+        (now <= self.day.ends_at).then_some(self.day.high)
+    }
+
+    /// The same of the week.
+    #[must_use]
+    pub fn week_high_at(&self, now: Time) -> Option<Money> {
+        (now <= self.week.ends_at).then_some(self.week.high)
+    }
+
+    /// The slowest of the order round trips that are remembered.
+    #[must_use]
+    pub fn latency_most(&self) -> Option<Span> {
+        self.latencies.iter().max().copied()
+    }
+
     /// The day's high-water mark of equity.
     #[must_use]
     pub const fn day_high(&self) -> Money {

@@ -10,6 +10,7 @@
 //!
 //! Not here: sizing and slicing (`stage/oms`), persistence of halts (`store`).
 
+pub mod catalogue;
 pub mod gate;
 pub mod halt;
 pub mod limits;
@@ -18,6 +19,7 @@ pub mod rules;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use catalogue::{Amount, LimitKey, LowerError};
 pub use gate::{Approved, Gate, View};
 pub use halt::{Guard, Halt, HaltCause, TradingState, Trip};
 pub use limits::Limits;

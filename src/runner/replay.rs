@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::{Columns, SymbolIndex, Time};
-use crate::perf::Summary;
+use crate::perf::{DayClose, Summary};
 use crate::stage::oms::{DeskError, Outbox, Tally};
 use crate::telemetry::record::Records;
 
@@ -26,6 +26,8 @@ pub struct Outcome {
     /// Rows since `sink` last took them.
     pub records: Records,
     pub feature_names: Vec<&'static str>,
+    /// The last equity of each UTC day.
+    pub closes: Vec<DayClose>,
     /// It was stopped before the end.
     pub interrupted: bool,
 }
@@ -101,6 +103,7 @@ fn outcome(mut trader: Trader, mut out: Outbox, bars: u64, interrupted: bool) ->
         bars,
         records,
         feature_names: trader.feature_names(),
+        closes: trader.curve().map(|curve| curve.daily_closes().collect()).unwrap_or_default(),
         interrupted,
     }
 }

@@ -72,7 +72,7 @@ pub fn stamp(profile: &Profile, plan: &Plan, config: &TraderConfig, kind: &str, 
         symbols: plan.symbols().to_vec(),
         features: features.map(str::to_owned).collect(),
         fingerprints: Fingerprints {
-            profile: profile.fingerprint().to_owned(),
+            profile: profile.standing_fingerprint(),
             pipeline: plan.fingerprint().to_owned(),
             data,
             binary: BUILD.to_owned(),

@@ -127,6 +127,12 @@ impl TraderState {
         self.live.as_ref().and_then(|live| live.books.round_trips.figures())
     }
 
+    /// The equity curve; `None` before the first bar.
+    #[must_use]
+    pub const fn curve(&self) -> Option<&Curve> {
+        self.curve.as_ref()
+    }
+
     /// Does the account trade on a real venue?
     #[must_use]
     pub const fn is_live(&self) -> bool {

@@ -116,6 +116,12 @@ impl Glance {
         self.0.log_rows()
     }
 
+    /// The journal itself, for whoever only reads.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.0
+    }
+
     /// Looks whether every page, every row of the log and every table is what was written.
     ///
     /// # Errors

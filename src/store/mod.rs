@@ -39,6 +39,7 @@ pub mod quarantine;
 pub mod record;
 mod rewrite;
 mod shadow;
+pub mod wish;
 mod writer;
 
 use std::path::PathBuf;

@@ -33,6 +33,7 @@ mod ingest;
 mod init;
 mod journal;
 mod kills;
+mod ladder;
 mod lake;
 mod mangled;
 mod manual;

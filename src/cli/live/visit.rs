@@ -106,7 +106,7 @@ pub fn wait_for_journal(place: &Workplace, verb: &str) -> Result<Ours, Failure> 
 /// As [`wait_for_journal`].
 pub fn borrow(runs: &Path, name: &str, verb: &str, within: Duration) -> Result<Ours, Failure> {
     let mut lent = None;
-    let tries = (within.as_millis() / LOCK_AGAIN.as_millis()).max(1);
+    let tries = (within.as_millis() / LOCK_AGAIN.as_millis()).max(2);
     for at in 0..tries {
         match Journal::open(runs) {
             Ok(journal) => return Ok(Ours { journal, _lent: lent }),

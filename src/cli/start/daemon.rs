@@ -144,6 +144,9 @@ impl Daemon<'_> {
     /// Holds the account until somebody wants it or the program is to end.
     async fn hold(&mut self, journal: &mut Journal, has_held: &mut bool) -> Result<Held, Failure> {
         self.agenda.set_pauses(journal.kept::<Pauses>(PAUSES)?.unwrap_or_default());
+        for pipeline in 0..self.places.len() {
+            self.settle(journal, pipeline)?;
+        }
         let start = |place: &Arc<Workplace>| Ok(Alerting::start(self.context, place, journal)?.map(Rc::new));
         let alerting: Vec<Option<Rc<Alerting>>> = self.places.iter().map(start).collect::<Result<_, Failure>>()?;
         let mut hands = Hands { alerting };
@@ -222,6 +225,7 @@ impl Daemon<'_> {
             }
             for due in self.agenda.take(self.now()) {
                 self.reload(account, due.pipeline, self.select)?;
+                self.settle_down(account, due.pipeline)?;
                 let outcome = self.slot(account, hands, &due).await?;
                 self.agenda.finished(due.pipeline, self.now());
                 self.keep(account, outcome)?;

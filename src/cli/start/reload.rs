@@ -12,12 +12,15 @@ use super::super::work::Workplace;
 use super::account::Account;
 use super::daemon::Daemon;
 use crate::risk::Limits;
+use crate::store::journal::Journal;
 
 /// The documents of one pipeline, as they were last looked at.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     /// Fingerprints of profile and pipeline; an error by its words.
     seen: String,
+    /// What they were tightened to since the program began.
+    limits: Option<Limits>,
 }
 
 impl Daemon<'_> {
@@ -51,6 +54,32 @@ impl Daemon<'_> {
         }
     }
 
+    /// Puts a pipeline where its profile stands by now: the step of its ladder, limits that a person has lowered.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or written.
+    pub(super) fn settle(&mut self, journal: &mut Journal, pipeline: usize) -> Result<(), Failure> {
+        let mut place = Workplace::clone(&self.places[pipeline]);
+        for line in place.settle(journal, self.now())? {
+            self.say(&line);
+        }
+        if let Some(limits) = &self.documents[pipeline].limits {
+            place.trader.desk.gate.tighten(limits);
+        }
+        self.places[pipeline] = Arc::new(place);
+        Ok(())
+    }
+
+    /// The same beside an account that is held: what is lower counts at once, what is higher when it is taken up again.
+    ///
+    /// # Errors
+    /// As [`Self::settle`].
+    pub(super) fn settle_down(&mut self, account: &mut Account<'_>, pipeline: usize) -> Result<(), Failure> {
+        self.settle(account.journal(), pipeline)?;
+        tighten(account, pipeline, self.places[pipeline].trader.desk.gate.limits());
+        Ok(())
+    }
+
     fn tighten(&mut self, account: &mut Account<'_>, pipeline: usize, place: &Workplace, limits: &Limits) -> Result<(), Failure> {
         let before = place.trader.desk.gate.limits().clone();
         let after = before.tightest(limits);
@@ -60,12 +89,11 @@ impl Daemon<'_> {
             let now = self.now();
             let body = json!({ "pipeline": place.plan.name(), "changes": words });
             account.note("tightened", body, now)?;
-            self.places[pipeline] = Arc::new(place.tightened(&after));
-            if let Account::Venue(on) = account
-                && on.pipeline == pipeline
-            {
-                on.driver.tighten(&after);
-            }
+            let mut tightened = place.clone();
+            tightened.trader.desk.gate.tighten(&after);
+            self.places[pipeline] = Arc::new(tightened);
+            self.documents[pipeline].limits = Some(after.clone());
+            tighten(account, pipeline, &after);
         }
         let count = words.len();
         words.truncate(4);
@@ -86,18 +114,11 @@ impl Daemon<'_> {
     }
 }
 
-impl Workplace {
-    /// The same under tighter limits.
-    fn tightened(&self, limits: &Limits) -> Self {
-        let mut trader = self.trader.clone();
-        trader.desk.gate.tighten(limits);
-        Self {
-            profile: self.profile.clone(),
-            plan: self.plan.clone(),
-            trader,
-            lake: self.lake.clone(),
-            series: self.series.clone(),
-            runs: self.runs.clone(),
-        }
+/// An account on a real venue goes on under limits that are nowhere looser.
+fn tighten(account: &mut Account<'_>, pipeline: usize, limits: &Limits) {
+    if let Account::Venue(on) = account
+        && on.pipeline == pipeline
+    {
+        on.driver.tighten(limits);
     }
 }

@@ -568,6 +568,7 @@ impl Desk {
 mod reports;
 mod shown;
 mod slice;
+pub mod usage;
 #[cfg(test)]
 mod tests;
 mod venue;

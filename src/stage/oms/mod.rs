@@ -15,4 +15,5 @@ pub mod config;
 pub mod desk;
 
 pub use book::{Held, Tally};
+pub use desk::usage::Usage;
 pub use desk::{Advice, Desk, DeskConfig, DeskError, DeskState, Outbox};

@@ -34,7 +34,7 @@ use serde::de::DeserializeOwned;
 use super::lock::Lock;
 pub use error::JournalError;
 use head::HeadFile;
-pub use ladder::LadderStep;
+pub use ladder::{LadderEvent, LadderStep};
 pub use lease::{Holder, Lease, RENEW_EVERY, TERM};
 pub use log::{Hash, Head, LogQuery, LogRow, Verified};
 pub use orders::{Entry, FillEntry, OrderEntry, Written};

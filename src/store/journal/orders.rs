@@ -123,7 +123,7 @@ pub(super) fn enter(scribe: &mut Scribe<'_>, entries: &[Entry], leases: &[Held],
 
 /// Kinds that readers take for something else than a note.
 fn is_reserved(kind: &str) -> bool {
-    log::KINDS.contains(&kind) || [INTENT, ORDER, FILL, super::standing::KIND].contains(&kind)
+    log::KINDS.contains(&kind) || [INTENT, ORDER, FILL, super::standing::KIND, super::ladder::KIND].contains(&kind)
 }
 
 fn intend(
