@@ -58,6 +58,7 @@ pub mod table;
 mod test;
 mod turn;
 mod venue_sim;
+mod why;
 mod work;
 
 use std::path::PathBuf;
@@ -131,6 +132,7 @@ enum Verb {
     Limits(limits::Limits),
     Escalate(escalate::Escalate),
     Perf(perf::Perf),
+    Why(why::Why),
     Resolve(resolve::Resolve),
     Log(log::LogArgs),
     Backup(backup::Backup),
@@ -241,6 +243,7 @@ pub fn main() -> ExitCode {
         Verb::Limits(verb) => verb.run(&context),
         Verb::Escalate(verb) => verb.run(&context),
         Verb::Perf(verb) => verb.run(&context),
+        Verb::Why(verb) => verb.run(&context),
         Verb::Resolve(verb) => verb.run(&context),
         Verb::Log(args) => log::run(&args, &context),
         Verb::Backup(verb) => verb.run(&context),

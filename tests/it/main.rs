@@ -64,4 +64,5 @@ mod truth;
 #[path = "../venue/mod.rs"]
 mod venue;
 mod verbs;
+mod why;
 mod workload;
