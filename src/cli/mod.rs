@@ -8,6 +8,7 @@
 //! Not here: anything a library user would miss.
 
 mod alerting;
+mod alerts;
 mod backup;
 mod check;
 mod close_all;
@@ -112,6 +113,7 @@ enum Verb {
     Reconcile(reconcile::Reconcile),
     Resolve(resolve::Resolve),
     Log(log::LogArgs),
+    Alerts(alerts::AlertsArgs),
     Backup(backup::Backup),
     Recover(recover::Recover),
     Test(test::Test),
@@ -219,6 +221,7 @@ pub fn main() -> ExitCode {
         Verb::Reconcile(verb) => verb.run(&context),
         Verb::Resolve(verb) => verb.run(&context),
         Verb::Log(args) => log::run(&args, &context),
+        Verb::Alerts(args) => alerts::run(&args, &context),
         Verb::Backup(verb) => verb.run(&context),
         Verb::Recover(verb) => verb.run(&context),
         Verb::Test(verb) => verb.run(&context),

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Context;
-use super::alerting::Alerting;
+use super::alerting::{Alerting, left_over};
 use super::exit::{Exit, Failure};
 use super::live;
 use super::names;
@@ -69,17 +69,24 @@ impl Run {
             }
         }
         if !(place.plan.is_enabled(StageKind::Model) && place.plan.is_enabled(StageKind::Oms)) {
-            return Ok(nothing(context, &place, runner.watermark(), "model or oms is not enabled: nothing was traded"));
+            return Ok(nothing(
+                context,
+                &place,
+                runner.watermark(),
+                "model or oms is not enabled: nothing was traded",
+                Vec::new(),
+            ));
         }
         let columns = self.closed(context, &place, runner.needs_from())?;
         let has_new =
             |column: &Columns| column.open_time.last().is_some_and(|&t| runner.watermark().is_none_or(|w| t > w.micros()));
         if !columns.iter().any(has_new) {
-            return Ok(nothing(context, &place, runner.watermark(), "nothing new"));
+            let left = left_over(context, &place, runner.journal().head().sequence)?;
+            return Ok(nothing(context, &place, runner.watermark(), "nothing new", left));
         }
         (job.stamp.fingerprints.data, job.stamp.reads) = place.reads(runner.needs_from(), None)?;
         let bar = work::progress(context, "run", columns.iter().map(Columns::len).sum::<usize>() as u64);
-        let alerting = Alerting::start(context, &place, runner.journal())?;
+        let alerting = Alerting::start(context, &place)?;
         let tell = |notice: &Notice| {
             if let Some(alerting) = &alerting {
                 alerting.notice(notice);
@@ -89,7 +96,7 @@ impl Run {
         bar.finish_and_clear();
         // Also after a failure: what was raised before it is on its way.
         let folder = done.as_ref().ok().map(|done| place.runs.join(&done.run));
-        let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(&mut journal, folder.as_deref()));
+        let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(folder.as_deref(), done.is_ok()));
         // Why the run failed says more than what followed from it.
         let done = done?;
         Ok(report(context, &place, &done, told?))
@@ -110,13 +117,13 @@ impl Run {
             }
         }
         if !(place.plan.is_enabled(StageKind::Model) && place.plan.is_enabled(StageKind::Oms)) {
-            return Ok(nothing(context, place, watermark, "model or oms is not enabled: nothing was traded"));
+            return Ok(nothing(context, place, watermark, "model or oms is not enabled: nothing was traded", Vec::new()));
         }
         // Models that are new or changed must see the past.
         let is_warm = standing.is_some_and(|(_, fingerprint)| fingerprint == place.trader.fingerprint());
         let from = watermark.filter(|_| is_warm).map(|time| time.saturating_add(Span::from_micros(1)));
         let columns = self.closed(context, place, from)?;
-        let alerting = Alerting::start(context, place, &journal)?;
+        let alerting = Alerting::start(context, place)?;
         let task = live::Task { context, place, stop: &stop };
         live::trade(&task, &mut journal, &columns, alerting)
     }
@@ -160,7 +167,7 @@ fn take_in(context: &Context, place: &Workplace, watermark: Option<Time>, stop: 
 
 /// The data does not keep its contract: the stages that need it are blocked.
 fn contract_broken(context: &Context, place: &Workplace, journal: &mut Journal, taken: &Ingested) -> Result<Exit, Failure> {
-    let alerting = Alerting::start(context, place, journal)?;
+    let alerting = Alerting::start(context, place)?;
     let mut report = Report { verb: "run", profile: Some(place.profile.name().to_owned()), ..Report::default() };
     report.mode = Some(place.profile.mode().name().to_owned());
     let mut text = String::from("ingest failed: the data breaks [stage.ingest.contract], so model and oms are blocked\n");
@@ -175,13 +182,14 @@ fn contract_broken(context: &Context, place: &Workplace, journal: &mut Journal, 
         }
     }
     if let Some(alerting) = &alerting {
-        notices::broken(taken, context.clock.now()).into_iter().for_each(|alert| alerting.raise(alert));
+        let now = context.clock.now();
+        alerting.tell(journal, &notices::broken(taken, now), now)?;
     }
     text.push_str("nothing was traded; the watermark stands where it was\n");
     report.text = text;
     report.data = json!({ "ingest": "failed", "model": "blocked", "oms": "blocked", "breaches": breaches });
     report.next.push("tidegate data check".to_owned());
-    report.warnings = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(journal, None))?;
+    report.warnings = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(None, false))?;
     Ok(report.print(context, Exit::CheckFailed))
 }
 
@@ -205,7 +213,7 @@ fn open_unlatched(place: &Workplace, account: &str) -> Result<Journal, Failure> 
     Ok(journal)
 }
 
-fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &str) -> Exit {
+fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &str, told: Vec<String>) -> Exit {
     let until = watermark
         .map_or_else(|| "no bar has been traded yet".to_owned(), |w| format!("traded up to the bar of {}", short_time(w)));
     let report = Report {
@@ -214,7 +222,7 @@ fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &
         mode: Some(place.profile.mode().name().to_owned()),
         data: json!({ "bars": 0, "watermark": watermark.map(|w| w.to_string()), "why": why }),
         text: format!("{} under {}: {why}; {until}\n", place.plan.name(), place.profile.name()),
-        warnings: place.stale_warnings(),
+        warnings: place.stale_warnings().into_iter().chain(told).collect(),
         ..Report::default()
     };
     report.print(context, Exit::Done)

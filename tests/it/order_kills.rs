@@ -110,6 +110,10 @@ impl Desk {
         Self { folder, venue }
     }
 
+    pub fn path(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.current_dir(self.folder.path()).args(args).env("STEPS_KEY", KEY).env("STEPS_SECRET", SECRET);

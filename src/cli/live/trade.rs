@@ -149,7 +149,7 @@ pub fn trade(task: &Task<'_>, journal: &mut Journal, columns: &[Columns], alerti
         Told::Alarm(alarm) => {
             alarms.borrow_mut().push(alarm.clone());
             if let Some(alerting) = &alerting {
-                alerting.raise(Alert::of_alarm(alarm, context.clock.now()));
+                alerting.wake();
             }
         }
         Told::Notice(notice) => {
@@ -170,13 +170,16 @@ pub fn trade(task: &Task<'_>, journal: &mut Journal, columns: &[Columns], alerti
     let done = match done {
         Ok(done) => done,
         Err(failure) => {
-            let _told = alerting.map(|alerting| alerting.finish(journal, None));
+            let _told = alerting.map(|alerting| {
+                alerting.raise(&Alert::run_failed(&format!("{:#}", failure.error), context.clock.now()));
+                alerting.finish(None, false)
+            });
             return Err(failure);
         }
     };
     run::record_of(journal, &place.runs, &stamp, done.live.trader(), done.after, !done.settled)?;
     let folder = place.runs.join(&stamp.run);
-    let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(journal, Some(&folder)))?;
+    let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(Some(&folder), true))?;
     Ok(report(task, &done, &alarms.into_inner(), told, &folder))
 }
 
