@@ -89,8 +89,7 @@ fn text(alert: &AlertRow, deliveries: &[DeliveryRow], now: Time) -> String {
         line(then.name(), format!("{}, at {}; an ack does not stop it", from_now(due, now), to_second(due)));
     }
     for row in deliveries {
-        let end =
-            row.ended_at.map_or_else(|| format!("next try {}", from_now(row.next_try_at, now)), |at| to_second(at).to_string());
+        let end = row.ended_at.map_or_else(|| next_try(row, now), |at| to_second(at).to_string());
         let tries = if row.tries == 1 { "1 try".to_owned() } else { format!("{} tries", row.tries) };
         line("told", format!("{} {}: {} after {tries}, {end}", row.receiver, row.kind, row.state.name()));
         if let Some(why) = &row.error {
@@ -101,4 +100,12 @@ fn text(alert: &AlertRow, deliveries: &[DeliveryRow], now: Time) -> String {
         line("told", "nobody".to_owned());
     }
     text
+}
+
+/// A time that has passed waits for a program that sends.
+fn next_try(row: &DeliveryRow, now: Time) -> String {
+    match row.next_try_at > now {
+        true => format!("next try {}", from_now(row.next_try_at, now)),
+        false => "next try with the next run".to_owned(),
+    }
 }

@@ -144,9 +144,9 @@ impl<'a> Story<'a> {
             match word {
                 Word::Raise(raise) => {
                     self.raised += 1;
-                    self.event(time, "raised", raise.title.clone());
+                    self.event(time, "raised", &raise.title);
                 }
-                Word::Settle { key, .. } => self.event(time, "over", key.clone()),
+                Word::Settle { key, .. } => self.event(time, "over", key),
                 Word::SettleAll { .. } => {}
             }
         }
@@ -161,17 +161,17 @@ impl<'a> Story<'a> {
         self.outbox.queue(&plan.tellings, now)?;
         for telling in &plan.tellings {
             self.messages += telling.receivers.len();
-            self.event(now, "told", format!("{} to {}", telling.title, telling.receivers.join(", ")));
+            self.event(now, "told", &format!("{} to {}", telling.title, telling.receivers.join(", ")));
         }
         for alert in self.outbox.due_rollbacks(now)? {
             self.outbox.take_up(alert.id, now)?;
-            self.event(now, "rollback", format!("of {}: it has stood since {}", alert.title, alert.since));
+            self.event(now, "rollback", &format!("of {}: it has stood since {}", alert.title, alert.since));
         }
         Ok(())
     }
 
-    fn event(&mut self, at: Time, what: &'static str, text: String) {
-        self.lines.push((at, format!("{what:<9}{text}")));
+    fn event(&mut self, at: Time, what: &'static str, text: &str) {
+        self.lines.push((at, format!("{what:<10}{text}")));
         self.events.push(json!({ "at": at.to_string(), "what": what, "text": text }));
     }
 }
