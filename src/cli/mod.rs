@@ -8,6 +8,7 @@
 //! Not here: anything a library user would miss.
 
 mod alerting;
+mod alerts;
 mod backup;
 mod check;
 mod close_all;
@@ -135,6 +136,7 @@ enum Verb {
     Why(why::Why),
     Resolve(resolve::Resolve),
     Log(log::LogArgs),
+    Alerts(alerts::AlertsArgs),
     Backup(backup::Backup),
     Recover(recover::Recover),
     Test(test::Test),
@@ -246,6 +248,7 @@ pub fn main() -> ExitCode {
         Verb::Why(verb) => verb.run(&context),
         Verb::Resolve(verb) => verb.run(&context),
         Verb::Log(args) => log::run(&args, &context),
+        Verb::Alerts(args) => alerts::run(&args, &context),
         Verb::Backup(verb) => verb.run(&context),
         Verb::Recover(verb) => verb.run(&context),
         Verb::Test(verb) => verb.run(&context),

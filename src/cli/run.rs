@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Context;
-use super::alerting::Alerting;
+use super::alerting::{Alerting, left_over};
 use super::exit::{Exit, Failure};
 use super::live;
 use super::names;
@@ -74,14 +74,19 @@ impl Run {
             }
         }
         if !(place.plan.is_enabled(StageKind::Model) && place.plan.is_enabled(StageKind::Oms)) {
-            return Ok(nothing(context, &place, watermark, "model or oms is not enabled: nothing was traded"));
+            let why = "model or oms is not enabled: nothing was traded";
+            return Ok(nothing(context, &place, watermark, why, Vec::new()));
         }
+        let log_rows = journal.head().sequence;
         let ready = match Turn::open(context, &place, &mut journal)? {
-            Turn::Nothing(watermark) => return Ok(nothing(context, &place, watermark, "nothing new")),
+            Turn::Nothing(watermark) => {
+                let left = left_over(context, &place, log_rows)?;
+                return Ok(nothing(context, &place, watermark, "nothing new", left));
+            }
             Turn::Ready(ready) => ready,
         };
         let bar = work::progress(context, "run", ready.bars());
-        let alerting = Alerting::start(context, &place, ready.journal())?;
+        let alerting = Alerting::start(context, &place)?;
         let tell = |notice: &Notice| {
             if let Some(alerting) = &alerting {
                 alerting.notice(notice);
@@ -91,7 +96,7 @@ impl Run {
         bar.finish_and_clear();
         // Also after a failure: what was raised before it is on its way.
         let folder = done.as_ref().ok().map(|done| place.runs.join(&done.run));
-        let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(&mut journal, folder.as_deref()));
+        let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(folder.as_deref(), done.is_ok()));
         // Why the run failed says more than what followed from it.
         let done = done?;
         Ok(report(context, &place, &done, told?))
@@ -118,13 +123,13 @@ impl Run {
             }
         }
         if !(place.plan.is_enabled(StageKind::Model) && place.plan.is_enabled(StageKind::Oms)) {
-            return Ok(nothing(context, place, watermark, "model or oms is not enabled: nothing was traded"));
+            return Ok(nothing(context, place, watermark, "model or oms is not enabled: nothing was traded", Vec::new()));
         }
         // Models that are new or changed must see the past.
         let is_warm = standing.is_some_and(|(_, fingerprint)| fingerprint == place.trader.fingerprint());
         let from = watermark.filter(|_| is_warm).map(|time| time.saturating_add(Span::from_micros(1)));
         let columns = turn::closed(context.clock.as_ref(), place, from)?;
-        let alerting = Alerting::start(context, place, &journal)?;
+        let alerting = Alerting::start(context, place)?;
         let task = live::Task { context, place, stop };
         live::trade(&task, &mut journal, &columns, alerting, &signals.is_terminated)
     }
@@ -178,7 +183,7 @@ fn take_in(context: &Context, place: &Workplace, watermark: Option<Time>, stop: 
 
 /// The data does not keep its contract: the stages that need it are blocked.
 fn contract_broken(context: &Context, place: &Workplace, journal: &mut Journal, taken: &Ingested) -> Result<Exit, Failure> {
-    let alerting = Alerting::start(context, place, journal)?;
+    let alerting = Alerting::start(context, place)?;
     let mut report = Report { verb: "run", profile: Some(place.profile.name().to_owned()), ..Report::default() };
     report.mode = Some(place.profile.mode().name().to_owned());
     let mut text = String::from("ingest failed: the data breaks [stage.ingest.contract], so model and oms are blocked\n");
@@ -193,13 +198,14 @@ fn contract_broken(context: &Context, place: &Workplace, journal: &mut Journal, 
         }
     }
     if let Some(alerting) = &alerting {
-        notices::broken(taken, context.clock.now()).into_iter().for_each(|alert| alerting.raise(alert));
+        let now = context.clock.now();
+        alerting.tell(journal, &notices::broken(taken, now), now)?;
     }
     text.push_str("nothing was traded; the watermark stands where it was\n");
     report.text = text;
     report.data = json!({ "ingest": "failed", "model": "blocked", "oms": "blocked", "breaches": breaches });
     report.next.push("tidegate data check".to_owned());
-    report.warnings = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(journal, None))?;
+    report.warnings = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(None, false))?;
     Ok(report.print(context, Exit::CheckFailed))
 }
 
@@ -223,7 +229,7 @@ fn open_unlatched(place: &Workplace, account: &str) -> Result<Journal, Failure> 
     Ok(journal)
 }
 
-fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &str) -> Exit {
+fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &str, told: Vec<String>) -> Exit {
     let until = watermark
         .map_or_else(|| "no bar has been traded yet".to_owned(), |w| format!("traded up to the bar of {}", short_time(w)));
     let report = Report {
@@ -232,7 +238,7 @@ fn nothing(context: &Context, place: &Workplace, watermark: Option<Time>, why: &
         mode: Some(place.profile.mode().name().to_owned()),
         data: json!({ "bars": 0, "watermark": watermark.map(|w| w.to_string()), "why": why }),
         text: format!("{} under {}: {why}; {until}\n", place.plan.name(), place.profile.name()),
-        warnings: place.stale_warnings(),
+        warnings: place.stale_warnings().into_iter().chain(told).collect(),
         ..Report::default()
     };
     report.print(context, Exit::Done)

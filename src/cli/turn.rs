@@ -93,11 +93,6 @@ impl Ready<'_> {
         self.columns.iter().map(Columns::len).sum::<usize>() as u64
     }
 
-    #[must_use]
-    pub const fn journal(&self) -> &Journal {
-        self.runner.journal()
-    }
-
     /// Trades what is new. `tell` hears what people should know, `progress` how many bars are done.
     ///
     /// # Errors

@@ -5,9 +5,15 @@ use crate::domain::SecretRef;
 /// One `[alerts.receiver.<name>]` table of a profile, resolved. Secrets stay references until a message is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceiverConfig {
-    Slack { url: SecretRef },
+    Slack {
+        url: SecretRef,
+    },
     Smtp(SmtpConfig),
-    Webhook { url: SecretRef },
+    /// With a key, each message is signed.
+    Webhook {
+        url: SecretRef,
+        key: Option<SecretRef>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

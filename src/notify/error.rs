@@ -1,15 +1,17 @@
 //! Why a message was not delivered, in words that hold no secret.
 
+use std::time::Duration;
+
 use crate::secret::SecretError;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotifyError {
     #[error(transparent)]
     Secret(#[from] SecretError),
-    #[error("receivers of kind {kind} are not in effect yet")]
-    NoEngine { kind: &'static str },
     #[error("the receiver's address is not an https URL")]
     BadAddress,
+    #[error("the receiver's address lies in a private network")]
+    PrivateAddress,
     #[error("no connection can be made safe: {why}")]
     NoTls { why: String },
     #[error("the receiver is not available: {why}")]
@@ -22,24 +24,32 @@ pub enum NotifyError {
     /// An answer that looks well but is not the receiver's word.
     #[error("the receiver answered {status} without its word of receipt")]
     NoReceipt { status: u16 },
-    #[error("not delivered in {attempts} attempts; the last one: {last}")]
-    Exhausted { attempts: u32, last: String },
+    /// Worth another try, after what the receiver asks for.
+    #[error("{what}")]
+    Passing { what: String, after: Option<Duration> },
+    #[error("the message cannot be written as a mail: {why}")]
+    BadMail { why: String },
 }
 
 impl NotifyError {
-    /// Would every other message fare the same? Then the receiver need not be tried again.
+    /// Would the same message be refused again? Then this receiver is not tried again with it.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Redirected { .. } | Self::BadMail { .. })
+    }
+
+    /// Does it look as if the receiver could take nothing until a person has done something? Then another one is told at once.
     #[must_use]
     pub const fn is_for_good(&self) -> bool {
+        !matches!(self, Self::Passing { .. } | Self::NoReceipt { .. })
+    }
+
+    /// How long the receiver asks us to wait.
+    #[must_use]
+    pub const fn after(&self) -> Option<Duration> {
         match self {
-            Self::Secret(_)
-            | Self::NoEngine { .. }
-            | Self::BadAddress
-            | Self::NoTls { .. }
-            | Self::Unavailable { .. }
-            | Self::Redirected { .. } => true,
-            // 400 and 413 speak of the one message.
-            Self::Refused { status, .. } => matches!(status, 401 | 403 | 404 | 410),
-            Self::NoReceipt { .. } | Self::Exhausted { .. } => false,
+            Self::Passing { after, .. } => *after,
+            _ => None,
         }
     }
 }

@@ -254,17 +254,20 @@ fn oms_config(read: &Read<'_>) -> OmsConfig {
 }
 
 fn alert_config(profile: &Profile) -> AlertConfig {
-    let severity = |word: &str| match word {
-        "critical" => Severity::Critical,
-        "warning" => Severity::Warning,
-        _ => Severity::Info,
-    };
     let routes = profile.alerts().routes.iter().map(|route| Route {
         name: route.name.clone(),
-        severity: route.severity.as_deref().map(severity),
+        severity: route.severity.as_deref().and_then(Severity::named),
         receivers: route.receivers.clone(),
+        silenceable: route.silenceable,
     });
-    AlertConfig { repeat_every: profile.alerts().repeat_every, routes: routes.collect() }
+    let alerts = profile.alerts();
+    AlertConfig {
+        repeat_every: alerts.repeat_every,
+        routes: routes.collect(),
+        fallback: alerts.fallback.clone(),
+        receipt_within: alerts.receipt_within,
+        rules: alerts.rules.clone(),
+    }
 }
 
 fn stages(profile: &Profile, document: &Document) -> Vec<StagePlan> {

@@ -360,6 +360,7 @@ const DIRECTIONS: &[(&str, Direction)] = &[
     ("alerts.receiver.*.enabled", Off),
     ("alerts.receiver.*.kind", Unknown),
     ("alerts.receiver.*.url", Unknown),
+    ("alerts.receiver.*.key", Unknown),
     ("alerts.receiver.*.host", Unknown),
     ("alerts.receiver.*.port", Unknown),
     ("alerts.receiver.*.from", Neutral),

@@ -45,7 +45,7 @@ words!(
     ["pause-loop", "close-all-positions", "restore-previous-champion", "reset-escalation"],
     []
 );
-words!(RECEIVERS, "unknown-receiver-kind", "a kind of receiver", ["slack", "smtp", "webhook"], ["smtp", "webhook"]);
+words!(RECEIVERS, "unknown-receiver-kind", "a kind of receiver", ["slack", "smtp", "webhook"], []);
 words!(SEVERITIES, "unknown-severity", "a severity", ["info", "warning", "critical"], []);
 words!(DIAGNOSES, "unknown-diagnosis", "a diagnosis", ["dns", "tcp", "auth", "venue-status", "data", "risk"], []);
 words!(THEN, "unknown-word", "a consequence", ["rollback", "halt", "none"], []);
@@ -189,22 +189,23 @@ pub static KEYS: &[Key] = &[
     key("rollback.step.*.timeout", Kind::Span, "1m", "The longest the step may take."),
 
     key("alerts.repeat_every", Kind::Span, "30m", "The same alert is not sent again before this has passed."),
-    key("alerts.fallback", Kind::Name, "", "The receiver that takes what another could not deliver.").later(),
-    key("alerts.receipt_within", Kind::Span, "60s", "A message without receipt after this goes to the fallback.").later(),
+    key("alerts.fallback", Kind::Name, "", "The receiver that takes what another could not deliver."),
+    key("alerts.receipt_within", Kind::Span, "60s", "A message without receipt after this goes to the fallback."),
     key("alerts.receiver.*.enabled", Kind::Bool, "true", "false removes an inherited receiver."),
     key("alerts.receiver.*.kind", Kind::Word(&RECEIVERS), "", "How the receiver is reached.").required(),
     key("alerts.receiver.*.url", Kind::Secret, "", "Where messages are posted.").required().only(RECEIVER_KIND, &["slack", "webhook"]),
-    key("alerts.receiver.*.host", Kind::Text, "", "The mail server.").required().only(RECEIVER_KIND, &SMTP).later(),
-    key("alerts.receiver.*.port", Kind::Count(1, 65_535), "587", "Its port.").only(RECEIVER_KIND, &SMTP).later(),
-    key("alerts.receiver.*.from", Kind::Text, "", "The sender's address.").required().only(RECEIVER_KIND, &SMTP).later(),
-    key("alerts.receiver.*.to", Kind::Texts, "", "Addresses that get the mail.").required().only(RECEIVER_KIND, &SMTP).later(),
-    key("alerts.receiver.*.user", Kind::Secret, "", "The account at the mail server.").required().only(RECEIVER_KIND, &SMTP).later(),
-    key("alerts.receiver.*.password", Kind::Secret, "", "Its password.").required().only(RECEIVER_KIND, &SMTP).later(),
+    key("alerts.receiver.*.key", Kind::Secret, "", "Signs each message: HMAC-SHA256 in x-tidegate-signature.").only(RECEIVER_KIND, &["webhook"]),
+    key("alerts.receiver.*.host", Kind::Text, "", "The mail server.").required().only(RECEIVER_KIND, &SMTP),
+    key("alerts.receiver.*.port", Kind::Count(1, 65_535), "587", "Its port.").only(RECEIVER_KIND, &SMTP),
+    key("alerts.receiver.*.from", Kind::Text, "", "The sender's address.").required().only(RECEIVER_KIND, &SMTP),
+    key("alerts.receiver.*.to", Kind::Texts, "", "Addresses that get the mail.").required().only(RECEIVER_KIND, &SMTP),
+    key("alerts.receiver.*.user", Kind::Secret, "", "The account at the mail server.").required().only(RECEIVER_KIND, &SMTP),
+    key("alerts.receiver.*.password", Kind::Secret, "", "Its password.").required().only(RECEIVER_KIND, &SMTP),
     key("alerts.route.*.enabled", Kind::Bool, "true", "false removes an inherited route."),
     key("alerts.route.*.order", ANY_ORDER, "", "The first route that matches takes the alert.").required(),
     key("alerts.route.*.match.severity", Kind::Word(&SEVERITIES), "", "Matches this severity only."),
     key("alerts.route.*.receivers", Kind::Names, "", "Who is told.").required(),
-    key("alerts.route.*.silenceable", Kind::Bool, "true", "Whether a person may silence it.").later(),
+    key("alerts.route.*.silenceable", Kind::Bool, "true", "Whether a person may silence it."),
     key("alerts.rule.*.enabled", Kind::Bool, "true", "false removes an inherited rule.").later(),
     key("alerts.rule.*.severity", Kind::Word(&SEVERITIES), "", "How grave it is.").required().later(),
     key("alerts.rule.*.when.metric", Kind::Word(&METRICS), "", "The metric that is watched.").required().later(),
@@ -216,7 +217,7 @@ pub static KEYS: &[Key] = &[
     key("alerts.rule.*.retry", Kind::Count(0, 10), "0", "Retries of an idempotent stage.").later(),
     key("alerts.rule.*.unresolved_after", Kind::Span, "", "After this the alert has consequences.").later(),
     key("alerts.rule.*.then", Kind::Word(&THEN), "none", "The consequence.").later(),
-    key("alerts.deadman.url", Kind::Secret, "", "Pinged at each run's start, success and failure.").later(),
+    key("alerts.deadman.url", Kind::Secret, "", "Pinged at each run's start, success and failure."),
 ];
 
 #[cfg(test)]

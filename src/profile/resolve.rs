@@ -11,6 +11,8 @@ use crate::notify::config::SmtpConfig;
 use crate::risk::rules::{BarAge, DataGap, DrawdownAction, OnDrawdown, OnLatency};
 use crate::risk::{Limits, Rules};
 use crate::store::bucket::endpoint;
+use crate::telemetry::Severity;
+use crate::telemetry::watch::{Op, Rule, Then};
 
 use super::chain::{Chain, chain, is_abstract};
 use super::diagnostic::{Diagnostic, Diagnostics};
@@ -164,6 +166,10 @@ impl Read<'_> {
         self.optional(key).unwrap_or_else(|| panic!("{key} has a default or is required, and was checked"))
     }
 
+    fn maybe_secret(&self, key: &str) -> Option<crate::domain::SecretRef> {
+        self.effective.secret_at(&path(key))
+    }
+
     fn optional(&self, key: &str) -> Option<String> {
         self.effective.text_at(&path(key)).map(str::to_owned)
     }
@@ -284,7 +290,7 @@ fn alerts(read: &Read<'_>) -> Alerts {
             let key = |last: &str| format!("alerts.route.{name}.{last}");
             let severity = read.optional(&key("match.severity"));
             let receivers = read.texts(&key("receivers"));
-            (read.count(&key("order")), Route { name, severity, receivers })
+            (read.count(&key("order")), Route { severity, receivers, silenceable: read.bool(&key("silenceable")), name })
         })
         .collect();
     routes.sort_by_key(|(order, _)| *order);
@@ -293,6 +299,27 @@ fn alerts(read: &Read<'_>) -> Alerts {
         receivers: receivers.collect(),
         routes: routes.into_iter().map(|(_, route)| route).collect(),
         fallback: read.optional("alerts.fallback"),
+        receipt_within: read.span("alerts.receipt_within"),
+        deadman: read.maybe_secret("alerts.deadman.url"),
+        rules: read.effective.names_below("alerts.rule").into_iter().map(|name| alert_rule(read, name)).collect(),
+    }
+}
+
+fn alert_rule(read: &Read<'_>, name: String) -> Rule {
+    let key = |last: &str| format!("alerts.rule.{name}.{last}");
+    let span = |last: &str| read.effective.span_at(&path(&key(last)));
+    let checked = "the schema takes no other word";
+    Rule {
+        severity: Severity::named(&read.text(&key("severity"))).expect(checked),
+        metric: read.text(&key("when.metric")),
+        op: Op::named(&read.text(&key("when.op"))).expect(checked),
+        value: read.effective.float_at(&path(&key("when.value"))).expect("it is required, and was checked"),
+        hold_for: span("when.for").unwrap_or_default(),
+        window: span("when.window").unwrap_or_default(),
+        diagnose: read.texts(&key("diagnose")),
+        retry: read.small(&key("retry")),
+        unresolved: span("unresolved_after").zip(Then::named(&read.text(&key("then")))),
+        name,
     }
 }
 
@@ -300,7 +327,7 @@ fn receiver(read: &Read<'_>, table: &str) -> ReceiverConfig {
     let key = |last: &str| format!("{table}.{last}");
     match read.text(&key("kind")).as_str() {
         "slack" => ReceiverConfig::Slack { url: read.secret(&key("url")) },
-        "webhook" => ReceiverConfig::Webhook { url: read.secret(&key("url")) },
+        "webhook" => ReceiverConfig::Webhook { url: read.secret(&key("url")), key: read.maybe_secret(&key("key")) },
         _ => ReceiverConfig::Smtp(SmtpConfig {
             host: read.text(&key("host")),
             port: u16::try_from(read.count(&key("port"))).expect("the schema bounds ports"),

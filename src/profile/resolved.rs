@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use crate::domain::{Bps, Fraction, Instrument, Money, Price, Qty, SecretRef, Span, Symbol};
 use crate::notify::ReceiverConfig;
 use crate::risk::{Limits, Rules};
+use crate::telemetry::watch::Rule;
 use crate::venue::paper::PaperConfig;
 
 use super::fingerprint::sha256;
@@ -138,7 +139,7 @@ pub(super) struct TradingRules {
 }
 
 /// Who is told what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Alerts {
     /// The same alert is not sent again before this has passed.
     pub repeat_every: Span,
@@ -147,6 +148,12 @@ pub struct Alerts {
     pub routes: Vec<Route>,
     /// Takes what another receiver could not deliver.
     pub fallback: Option<String>,
+    /// A message without receipt after this goes to the fallback.
+    pub receipt_within: Span,
+    /// Where the dead man's switch is pinged.
+    pub deadman: Option<SecretRef>,
+    /// By name.
+    pub rules: Vec<Rule>,
 }
 
 /// The first route that matches takes the alert.
@@ -157,6 +164,8 @@ pub struct Route {
     pub severity: Option<String>,
     /// Names among [`Alerts::receivers`].
     pub receivers: Vec<String>,
+    /// Whether a person may silence what goes this way.
+    pub silenceable: bool,
 }
 
 impl Profile {

@@ -420,6 +420,9 @@ impl<'a> Driver<'a> {
             });
         }
         self.drill_behind(&step.facts);
+        if !(step.alarms.is_empty() && step.records.notices.is_empty()) {
+            self.drill("J8");
+        }
         step.alarms.iter().for_each(|alarm| (self.tell)(Told::Alarm(alarm)));
         step.records.notices.iter().for_each(|notice| (self.tell)(Told::Notice(notice)));
         self.closed = step.closed.or(self.closed.take());

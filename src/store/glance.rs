@@ -108,6 +108,22 @@ impl Glance {
         self.0.log(query)
     }
 
+    /// Rows of these kinds behind `after` and up to `until`, at most `limit` of them, the oldest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn log_between(&self, after: u64, until: u64, kinds: &[&str], limit: u32) -> Result<Vec<LogRow>, JournalError> {
+        self.0.log_between(after, until, kinds, limit)
+    }
+
+    /// What a run said of itself when it began.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn manifest(&self, run: &str) -> Result<Option<String>, JournalError> {
+        self.0.manifest(run)
+    }
+
     /// How many rows the log has.
     ///
     /// # Errors

@@ -19,6 +19,7 @@
 //! STORE-6 What was acknowledged is on the disk: no crash and no power cut takes it back.
 //! STORE-7 A latch that cannot be read counts as set.
 //! STORE-8 Each claim of an account has a greater token than the one before, and no intent is written without the newest.
+//! STORE-9 An alert and how far the log was read for it are written together: each row of the log makes its alert once.
 //!
 //! Not here: what a bar must satisfy (`stage/ingest`), what files of venues look like (`feed`).
 
@@ -34,6 +35,7 @@ pub mod latch;
 pub mod lock;
 mod manifest;
 mod notes;
+pub mod outbox;
 mod parquet;
 pub mod quarantine;
 pub mod record;

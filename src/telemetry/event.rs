@@ -7,13 +7,13 @@ use crate::domain::{Symbol, SymbolIndex, Time};
 #[derive(Debug, Clone, Copy)]
 pub struct AlertDelivered<'a> {
     pub receiver: &'a str,
-    pub key: &'a str,
+    pub title: &'a str,
     pub attempts: u32,
 }
 
 impl AlertDelivered<'_> {
     pub fn emit(&self) {
-        tracing::debug!(receiver = self.receiver, key = self.key, attempts = self.attempts, "alert delivered");
+        tracing::debug!(receiver = self.receiver, title = self.title, attempts = self.attempts, "alert delivered");
     }
 }
 
@@ -21,13 +21,37 @@ impl AlertDelivered<'_> {
 #[derive(Debug, Clone, Copy)]
 pub struct AlertUndelivered<'a> {
     pub receiver: &'a str,
-    pub key: &'a str,
+    pub title: &'a str,
     pub why: &'a str,
 }
 
 impl AlertUndelivered<'_> {
     pub fn emit(&self) {
-        tracing::warn!(receiver = self.receiver, key = self.key, why = self.why, "alert not delivered");
+        tracing::warn!(receiver = self.receiver, title = self.title, why = self.why, "alert not delivered");
+    }
+}
+
+/// Alerts cannot be read, kept or sent: nobody is told until that is over.
+#[derive(Debug, Clone, Copy)]
+pub struct AlertsStuck<'a> {
+    pub why: &'a str,
+}
+
+impl AlertsStuck<'_> {
+    pub fn emit(&self) {
+        tracing::error!(why = self.why, "alerts are stuck");
+    }
+}
+
+/// The dead man's switch was not pinged.
+#[derive(Debug, Clone, Copy)]
+pub struct PingWithheld<'a> {
+    pub why: &'a str,
+}
+
+impl PingWithheld<'_> {
+    pub fn emit(&self) {
+        tracing::warn!(why = self.why, "dead man's switch not pinged");
     }
 }
 
@@ -167,7 +191,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             let at: Time = "2026-03-29T01:00:00Z".parse().unwrap();
             Notice::BarGap { symbol: SymbolIndex(0), at, missing: 3 }.emit(&symbols);
-            AlertUndelivered { receiver: "slack", key: "kill", why: "gone" }.emit();
+            AlertUndelivered { receiver: "slack", title: "kill", why: "gone" }.emit();
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let seen: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

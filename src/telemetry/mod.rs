@@ -14,5 +14,6 @@ pub mod logging;
 pub mod metrics;
 pub mod record;
 pub mod severity;
+pub mod watch;
 
 pub use severity::Severity;

@@ -119,6 +119,10 @@ impl Desk {
         self.folder.path().join(name)
     }
 
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.current_dir(self.folder.path()).args(args).env("STEPS_KEY", KEY).env("STEPS_SECRET", SECRET);

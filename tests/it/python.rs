@@ -8,16 +8,16 @@ const PYTHON: &str = "TIDEGATE_PYTHON";
 /// Set to `1` where it must be there.
 const REQUIRED: &str = "TIDEGATE_REQUIRE_PYTHON";
 
-/// An interpreter that has numpy, pandas, pyarrow, duckdb and polars. `None`, said aloud, when there is none.
+/// An interpreter that has aiosmtpd, numpy, pandas, pyarrow, duckdb and polars. `None`, said aloud, when there is none.
 pub fn interpreter() -> Option<String> {
     let python = std::env::var(PYTHON).unwrap_or_else(|_| "python3".to_owned());
-    let probe = Command::new(&python).args(["-c", "import numpy, pandas, pyarrow, duckdb, polars"]).output();
+    let probe = Command::new(&python).args(["-c", "import aiosmtpd, numpy, pandas, pyarrow, duckdb, polars"]).output();
     if probe.is_ok_and(|output| output.status.success()) {
         return Some(python);
     }
     let required = std::env::var(REQUIRED).is_ok_and(|value| value == "1");
-    assert!(!required, "{python} lacks numpy, pandas, pyarrow, duckdb or polars, and {REQUIRED}=1");
-    eprintln!("skipped: no python with numpy, pandas, pyarrow, duckdb and polars ({PYTHON} names one)");
+    assert!(!required, "{python} lacks aiosmtpd, numpy, pandas, pyarrow, duckdb or polars, and {REQUIRED}=1");
+    eprintln!("skipped: no python with aiosmtpd, numpy, pandas, pyarrow, duckdb and polars ({PYTHON} names one)");
     None
 }
 

@@ -158,7 +158,7 @@ pub fn trade(
         Told::Alarm(alarm) => {
             alarms.borrow_mut().push(alarm.clone());
             if let Some(alerting) = &alerting {
-                alerting.raise(Alert::of_alarm(alarm, context.clock.now()));
+                alerting.wake();
             }
         }
         Told::Notice(notice) => {
@@ -182,13 +182,16 @@ pub fn trade(
     let done = match done {
         Ok(done) => done,
         Err(failure) => {
-            let _told = alerting.map(|alerting| alerting.finish(journal, None));
+            let _told = alerting.map(|alerting| {
+                alerting.raise(&Alert::run_failed(&format!("{:#}", failure.error), context.clock.now()));
+                alerting.finish(None, false)
+            });
             return Err(failure);
         }
     };
     run::record_of(journal, &place.runs, &stamp, done.live.trader(), done.after, !done.settled)?;
     let folder = place.runs.join(&stamp.run);
-    let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(journal, Some(&folder)))?;
+    let told = alerting.map_or(Ok(Vec::new()), |alerting| alerting.finish(Some(&folder), true))?;
     // The end of the log is on the disk, and the next start finds a short write-ahead log.
     journal.seal().and_then(|()| journal.checkpoint()).map_err(journal_failure)?;
     Ok(report(task, &done, &alarms.into_inner(), told, &folder, is_terminated.load(Ordering::SeqCst)))

@@ -26,6 +26,7 @@ use super::outcome::{KIND, Outcome};
 use super::reload::Documents;
 use super::slot::is_passing;
 use crate::domain::{Span, Time};
+use crate::pipeline::StageKind;
 use crate::profile::VenueKind;
 use crate::runner::agenda::{Agenda, Pauses};
 use crate::runner::control::Door;
@@ -56,31 +57,31 @@ enum Held {
     Wanted(String),
 }
 
-/// Who is told, by pipeline.
+/// Who is told: one dispatcher for all pipelines, since what people hear of stands in the one log of the profile.
 pub(super) struct Hands {
-    alerting: Vec<Option<Rc<Alerting>>>,
+    alerting: Option<Rc<Alerting>>,
+    /// The pipeline that it was started for.
+    pipeline: usize,
 }
 
 impl Hands {
+    /// The journal has a notice of a pipeline.
     pub(super) fn notice(&self, pipeline: usize, notice: &Notice) {
-        if let Some(alerting) = &self.alerting[pipeline] {
-            alerting.notice(notice);
+        match &self.alerting {
+            Some(alerting) if pipeline == self.pipeline => alerting.notice(notice),
+            Some(alerting) => alerting.wake(),
+            None => {}
         }
     }
 
-    pub(super) fn raise(&self, pipeline: usize, alert: Alert) {
-        if let Some(alerting) = &self.alerting[pipeline] {
-            alerting.raise(alert);
-        }
+    /// Writes alerts into the log, from where they go out like all that is in it.
+    pub(super) fn tell(&self, journal: &mut Journal, alerts: &[Alert], now: Time) -> Result<(), Failure> {
+        self.alerting.as_ref().map_or(Ok(()), |alerting| alerting.tell(journal, alerts, now))
     }
 
     /// Waits, within a bound, for what is on its way.
-    fn finish(self, journal: &mut Journal) -> Result<Vec<String>, Failure> {
-        let mut warnings = Vec::new();
-        for alerting in self.alerting.into_iter().flatten().filter_map(Rc::into_inner) {
-            warnings.extend(alerting.finish(journal, None)?);
-        }
-        Ok(warnings)
+    fn finish(self, is_well: bool) -> Result<Vec<String>, Failure> {
+        self.alerting.and_then(Rc::into_inner).map_or(Ok(Vec::new()), |alerting| alerting.finish(None, is_well))
     }
 }
 
@@ -147,9 +148,10 @@ impl Daemon<'_> {
         for pipeline in 0..self.places.len() {
             self.settle(journal, pipeline)?;
         }
-        let start = |place: &Arc<Workplace>| Ok(Alerting::start(self.context, place, journal)?.map(Rc::new));
-        let alerting: Vec<Option<Rc<Alerting>>> = self.places.iter().map(start).collect::<Result<_, Failure>>()?;
-        let mut hands = Hands { alerting };
+        let has_alerts = |place: &Arc<Workplace>| place.plan.is_enabled(StageKind::Alert);
+        let pipeline = self.trading_on_venue().or_else(|| self.places.iter().position(has_alerts)).unwrap_or(0);
+        let alerting = Alerting::start(self.context, &self.places[pipeline])?.map(Rc::new);
+        let mut hands = Hands { alerting, pipeline };
         let held = match self.trading_on_venue() {
             None => {
                 *has_held = true;
@@ -163,7 +165,7 @@ impl Daemon<'_> {
                 self.leave(account, held).await
             }
         };
-        let told = hands.finish(journal);
+        let told = hands.finish(held.is_ok());
         // The end of the log is on the disk, and the next start finds a short write-ahead log.
         journal.seal().and_then(|()| journal.checkpoint()).map_err(journal_failure)?;
         told?.iter().for_each(|warning| print_err(&format!("warning: {warning}\n")));
@@ -184,11 +186,11 @@ impl Daemon<'_> {
         let mut stamp = self.venue_stamp(&place)?;
         stamp.run = run_id(&stamp.profile, &stamp.standing(), self.now());
         journal.begin(&stamp.run, &serde_json::to_string(&stamp)?)?;
-        let (alerting, clock) = (hands.alerting[pipeline].clone(), self.context.clock.clone());
+        let alerting = hands.alerting.clone();
         let tell = move |told: Told<'_>| {
             let Some(alerting) = &alerting else { return };
             match told {
-                Told::Alarm(alarm) => alerting.raise(Alert::of_alarm(alarm, clock.now())),
+                Told::Alarm(_) => alerting.wake(),
                 Told::Notice(notice) => alerting.notice(notice),
             }
         };
@@ -395,7 +397,6 @@ impl Workplace {
     /// Does it send orders to a real venue?
     #[must_use]
     pub fn trades_on_venue(&self) -> bool {
-        use crate::pipeline::StageKind;
         self.profile.venue() != VenueKind::Paper && self.plan.is_enabled(StageKind::Model) && self.plan.is_enabled(StageKind::Oms)
     }
 }

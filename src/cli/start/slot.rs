@@ -62,13 +62,13 @@ impl Daemon<'_> {
                 Ok(taken) if taken.is_kept() => outcome.bars = taken.added(),
                 Ok(taken) => {
                     self.meters.failed(&name, "ingest");
-                    notices::broken(&taken, self.now()).into_iter().for_each(|alert| hands.raise(due.pipeline, alert));
+                    hands.tell(account.journal(), &notices::broken(&taken, self.now()), self.now())?;
                     return Ok(outcome.because(End::Blocked, breaches(&taken)));
                 }
                 Err(failure) => {
                     self.meters.failed(&name, "ingest");
                     let why = format!("{:#}", failure.error);
-                    hands.raise(due.pipeline, self.not_taken_in(&slot, &why));
+                    hands.tell(account.journal(), &[self.not_taken_in(&slot, &why)], self.now())?;
                     return Ok(outcome.because(End::Failed, why));
                 }
             }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Severity;
 use crate::domain::{ClientOrderId, Symbol, Time};
-use crate::notify::Message;
 use crate::risk::{Refusal, Trip};
+use crate::store::outbox::Raise;
 use crate::telemetry::event::symbol_name;
 use crate::telemetry::record::Notice;
 use crate::venue::router::Alarm;
@@ -73,7 +73,11 @@ impl Alert {
     pub fn of_alarm(alarm: &Alarm, at: Time) -> Self {
         let (key, title) = alarm.name();
         let severity = if alarm.is_critical() { Severity::Critical } else { Severity::Warning };
-        Self::new(format!("orders/{key}"), severity, title, at).saying(alarm.to_string())
+        let alert = Self::new(format!("orders/{key}"), severity, title, at).saying(alarm.to_string());
+        match alarm {
+            Alarm::Unknown { id, .. } | Alarm::Unresolved { id, .. } => alert.with("order", id.to_string()),
+            _ => alert,
+        }
     }
 
     /// Bars of `series` cannot be taken in or break their contract; `code` names the way in which they do.
@@ -83,6 +87,12 @@ impl Alert {
             .saying(format!("{series}: {why}; model and oms are blocked"))
             .with("series", series.to_owned())
             .with("code", code.to_owned())
+    }
+
+    /// A run that had orders to look after came to nothing.
+    #[must_use]
+    pub fn run_failed(why: &str, at: Time) -> Self {
+        Self::new("run/failed".to_owned(), Severity::Critical, "a run on a venue failed", at).saying(why.to_owned())
     }
 
     fn new(key: String, severity: Severity, title: &str, at: Time) -> Self {
@@ -99,17 +109,35 @@ impl Alert {
         self
     }
 
-    /// What receivers are given.
+    /// What the outbox is given.
     #[must_use]
-    pub fn to_message(&self) -> Message {
-        Message {
+    pub fn to_raise(&self) -> Raise {
+        Raise {
+            key: self.key.clone(),
+            rule: None,
             severity: self.severity,
             title: self.title.clone(),
             text: self.text.clone(),
-            fields: self.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            fields: self.fields.clone(),
             at: self.at,
+            // A pause ends by itself, and says nothing when it does.
+            lasts: (is_kill(&self.key) && !self.fields.contains_key(PAUSED_UNTIL))
+                || STANDS_BY_ORDER.contains(&self.key.as_str()),
+            source: "program".to_owned(),
+            part: self.fields.get("order").filter(|_| STANDS_BY_ORDER.contains(&self.key.as_str())).cloned(),
+            unresolved: None,
         }
     }
+}
+
+const PAUSED_UNTIL: &str = "paused_until";
+/// Alerts that stand for each order until that order is known again.
+const STANDS_BY_ORDER: [&str; 2] = ["orders/unknown", "orders/unresolved"];
+
+/// Does an alert of this key say that trading was stopped until a person resumes it?
+#[must_use]
+pub fn is_kill(key: &str) -> bool {
+    key.starts_with("kill/") || key == "orders/halted"
 }
 
 fn killed(trip: &Trip, had_position: bool) -> Alert {
@@ -124,12 +152,16 @@ fn killed(trip: &Trip, had_position: bool) -> Alert {
         (true, false) => ", positions stay open",
     };
     let (equity, mark, drawdown) = (trip.equity, trip.high_water_mark, trip.drawdown() * 100.0);
-    Alert::new(format!("kill/{cause}"), Severity::Critical, "kill switch: drawdown limit reached", trip.at)
+    let alert = Alert::new(format!("kill/{cause}"), Severity::Critical, "kill switch: drawdown limit reached", trip.at)
         .saying(format!("equity {equity:.2} is {drawdown:.2} % below the high-water mark {mark:.2}; {until}{position}"))
         .with("cause", cause.to_owned())
         .with("drawdown", format!("{drawdown:.2} %"))
         .with("equity", format!("{equity:.2}"))
-        .with("high_water_mark", format!("{mark:.2}"))
+        .with("high_water_mark", format!("{mark:.2}"));
+    match trip.paused_until {
+        Some(until) => alert.with(PAUSED_UNTIL, until.to_string()),
+        None => alert,
+    }
 }
 
 fn denied(symbol: &str, at: Time, refusal: &Refusal, order: ClientOrderId) -> Alert {

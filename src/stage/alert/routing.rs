@@ -1,12 +1,23 @@
-//! Which receivers an alert goes to.
+//! Which way an alert goes, and which receivers stand there.
 
 use super::config::{Route, Severity};
+
+/// The first route that takes this severity.
+#[must_use]
+pub fn route(routes: &[Route], severity: Severity) -> Option<&Route> {
+    routes.iter().find(|route| takes(route, severity))
+}
 
 /// The receivers of the first route that takes this severity; empty when none does.
 #[must_use]
 pub fn receivers(routes: &[Route], severity: Severity) -> &[String] {
-    let taken = routes.iter().find(|route| route.severity.is_none_or(|wanted| wanted == severity));
-    taken.map_or(&[], |route| route.receivers.as_slice())
+    route(routes, severity).map_or(&[], |route| route.receivers.as_slice())
+}
+
+/// Does `route` take this severity?
+#[must_use]
+pub fn takes(route: &Route, severity: Severity) -> bool {
+    route.severity.is_none_or(|wanted| wanted == severity)
 }
 
 #[cfg(test)]
@@ -14,7 +25,8 @@ mod tests {
     use super::*;
 
     fn route(severity: Option<Severity>, receivers: &[&str]) -> Route {
-        Route { name: String::new(), severity, receivers: receivers.iter().map(|&name| name.to_owned()).collect() }
+        let receivers = receivers.iter().map(|&name| name.to_owned()).collect();
+        Route { name: String::new(), severity, receivers, silenceable: true }
     }
 
     #[test]

@@ -220,19 +220,37 @@ pub(super) fn rows(db: &Connection, query: &LogQuery) -> Result<Vec<LogRow>, rus
                ORDER BY sequence DESC LIMIT ?5";
     let since = query.since.unwrap_or(Time::MIN).micros();
     let mut statement = db.prepare(sql)?;
-    let found = statement.query_map(params![query.kind, query.run, query.order, since, query.limit], |row| {
-        Ok(LogRow {
-            sequence: row.get::<_, i64>(0)? as u64,
-            at: Time::from_micros(row.get(1)?),
-            run: row.get(2)?,
-            kind: row.get(3)?,
-            body: row.get(4)?,
-            hash: Hash(row.get(5)?),
-        })
-    })?;
+    let found = statement.query_map(params![query.kind, query.run, query.order, since, query.limit], whole)?;
     let mut rows = found.collect::<Result<Vec<_>, _>>()?;
     rows.reverse();
     Ok(rows)
+}
+
+/// Rows of some kinds behind one and up to another, the oldest first.
+pub(super) fn between(
+    db: &Connection,
+    after: u64,
+    until: u64,
+    kinds: &[&str],
+    limit: u32,
+) -> Result<Vec<LogRow>, rusqlite::Error> {
+    let sql = "SELECT sequence, at, run, kind, body, hash FROM event
+               WHERE sequence > ?1 AND sequence <= ?2 AND kind IN (SELECT value FROM json_each(?3)) ORDER BY sequence LIMIT ?4";
+    let kinds = serde_json::to_string(kinds).expect("texts");
+    let mut statement = db.prepare_cached(sql)?;
+    let found = statement.query_map(params![after as i64, until as i64, kinds, limit], whole)?;
+    found.collect()
+}
+
+fn whole(row: &Row<'_>) -> Result<LogRow, rusqlite::Error> {
+    Ok(LogRow {
+        sequence: row.get::<_, i64>(0)? as u64,
+        at: Time::from_micros(row.get(1)?),
+        run: row.get(2)?,
+        kind: row.get(3)?,
+        body: row.get(4)?,
+        hash: Hash(row.get(5)?),
+    })
 }
 
 /// Rows of the record: what kind each is, and when it happened.

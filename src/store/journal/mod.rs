@@ -263,6 +263,14 @@ impl Journal {
         log::rows(&self.db, query).map_err(self.sqlite())
     }
 
+    /// Rows of these kinds behind `after` and up to `until`, at most `limit` of them, the oldest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn log_between(&self, after: u64, until: u64, kinds: &[&str], limit: u32) -> Result<Vec<LogRow>, JournalError> {
+        log::between(&self.db, after, until, kinds, limit).map_err(self.sqlite())
+    }
+
     /// How many rows the log has, by now.
     ///
     /// # Errors

@@ -119,6 +119,15 @@ impl Journal {
         self.db.query_row(sql, [], |row| row.get(0)).optional().map_err(self.sqlite())
     }
 
+    /// What a run said of itself when it began.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn manifest(&self, run: &str) -> Result<Option<String>, JournalError> {
+        let found = self.db.query_row("SELECT manifest FROM run WHERE id = ?1", [run], |row| row.get(0));
+        found.optional().map_err(self.sqlite())
+    }
+
     /// A small thing kept from an earlier run.
     ///
     /// # Errors
