@@ -123,7 +123,7 @@ fn what_is_wrong_is_said_with_its_numbers() {
     let (verdict, said) = check(&desk, "private");
     assert!(verdict == "fail" && said.contains("profiles: others may write it"), "{said}");
     let (verdict, said) = check(&desk, "secrets");
-    assert!(verdict == "fail" && said.contains("alerts.receiver.slack.url (missing)"), "{said}");
+    assert!(verdict == "fail" && said.contains("alerts.deadman.url (missing)"), "{said}");
     for name in ["restore", "journal", "disk", "limits", "model"] {
         assert_eq!(check(&desk, name).0, "ok", "{name}");
     }
