@@ -13,6 +13,7 @@ use crate::runner::drive::Driver;
 use crate::runner::folder::{Stamp, run_id};
 use crate::runner::live::Live;
 use crate::runner::run;
+use crate::stage::oms::Tally;
 use crate::store::journal::{Entry, Journal, RunState};
 
 /// A condition is looked at so often on paper, where nothing else wakes.
@@ -31,6 +32,8 @@ pub struct OnVenue<'j> {
     pub pipeline: usize,
     pub stamp: Stamp,
     pub venue: String,
+    /// What the metrics have counted so far.
+    pub counted: Tally,
 }
 
 impl Account<'_> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Child;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,6 +104,8 @@ pub(super) struct Daemon<'a> {
     /// What their documents were when they were last looked at.
     pub documents: Vec<Documents>,
     pub select: &'a Select,
+    /// A rollback that an alert has begun; it borrows the account, and outlives the holding of it.
+    pub rollback: Option<Child>,
     pub began: Time,
     /// Where metrics are.
     pub endpoint: String,
@@ -200,7 +203,8 @@ impl Daemon<'_> {
         let task = Task { context: self.context, place: &place, stop: &self.stop };
         let mut driver = live::open(&task, &connection, journal, &stamp, Box::new(tell)).await?;
         driver.wake_by(self.door.bell());
-        Ok(OnVenue { driver, pipeline, stamp, venue: connection.address.as_str().to_owned() })
+        let counted = driver.live().trader().desk().tally().clone();
+        Ok(OnVenue { driver, pipeline, stamp, venue: connection.address.as_str().to_owned(), counted })
     }
 
     /// What the next run of a pipeline on a real venue is stamped with.
@@ -247,7 +251,8 @@ impl Daemon<'_> {
     fn watch(&mut self, hands: &mut Hands) -> Result<(), Failure> {
         let (Some(watch), Some(alerting)) = (&mut hands.watch, &hands.alerting) else { return Ok(()) };
         let (place, now, meters) = (&self.places[hands.pipeline], self.now(), &self.meters);
-        if let Some(seen) = watch.look(self.context, place, alerting, || meters.readings(), now)? {
+        let seen = watch.look(self.context, place, alerting, || meters.readings(), &mut self.rollback, now)?;
+        if let Some(seen) = seen {
             self.meters.criticals(seen.criticals);
             seen.lines.iter().for_each(|line| self.say(line));
         }
@@ -292,6 +297,11 @@ impl Daemon<'_> {
                 limits: place.trader.desk.gate.limits(),
                 now,
             });
+            let tally = on.live().trader().desk().tally();
+            if *tally != on.counted {
+                self.meters.did(place.plan.name(), &on.counted, tally);
+                on.counted = tally.clone();
+            }
             self.meters.unfetched(venue_word(&place.profile), on.driver.take_unfetched());
         }
         let next = self.agenda.next_wake().map_or_else(|| "nothing is due".to_owned(), |wake| format!("next at {wake}"));

@@ -104,6 +104,7 @@ impl Start {
             lasts: BTreeMap::new(),
             documents: places.iter().map(|_| Documents::default()).collect(),
             select: &self.select,
+            rollback: None,
             began,
             endpoint: address,
             places: places.into_iter().map(Arc::new).collect(),

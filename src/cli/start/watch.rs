@@ -24,8 +24,6 @@ pub(super) struct Watch {
     outbox: Outbox,
     looked_at: Option<Time>,
     beaten_at: Time,
-    /// A rollback that an alert has begun.
-    rollback: Option<Child>,
 }
 
 /// What one look has come to.
@@ -45,7 +43,7 @@ impl Watch {
     pub(super) fn open(place: &Workplace, now: Time) -> Result<Self, Failure> {
         let outbox = Outbox::open(&place.runs)?;
         let book = outbox.kept(BOOK)?.unwrap_or_default();
-        Ok(Self { book, outbox, looked_at: None, beaten_at: now, rollback: None })
+        Ok(Self { book, outbox, looked_at: None, beaten_at: now })
     }
 
     /// Looks at the rules when it is time. `None`: it is not.
@@ -58,6 +56,7 @@ impl Watch {
         place: &Workplace,
         alerting: &Alerting,
         readings: impl FnOnce() -> Vec<Reading>,
+        rollback: &mut Option<Child>,
         now: Time,
     ) -> Result<Option<Seen>, Failure> {
         // A clock that went back must not stop the looking.
@@ -76,18 +75,25 @@ impl Watch {
         }
         words.into_iter().for_each(|word| alerting.say(word));
         let mut seen = Seen { criticals: self.outbox.unresolved_critical(now)?.len(), lines: Vec::new() };
-        self.follow(context, place, now, &mut seen)?;
+        self.follow(context, place, rollback, now, &mut seen)?;
         Ok(Some(seen))
     }
 
     /// Begins the rollback of an alert that was unresolved for too long: the verb itself, which borrows the account like any other.
-    fn follow(&mut self, context: &Context, place: &Workplace, now: Time, seen: &mut Seen) -> Result<(), Failure> {
-        if let Some(child) = &mut self.rollback {
+    fn follow(
+        &mut self,
+        context: &Context,
+        place: &Workplace,
+        rollback: &mut Option<Child>,
+        now: Time,
+        seen: &mut Seen,
+    ) -> Result<(), Failure> {
+        if let Some(child) = rollback {
             match child.try_wait()? {
                 Some(status) => seen.lines.push(format!("the rollback that an alert began has ended: {status}")),
                 None => return Ok(()),
             }
-            self.rollback = None;
+            *rollback = None;
         }
         if !place.profile.rolls_back_on_alerts() {
             return Ok(());
@@ -104,7 +110,7 @@ impl Watch {
                 .stdin(Stdio::null())
                 .spawn()?;
             seen.lines.push(format!("{reason}: rollback begins, as its rule says (process {})", child.id()));
-            self.rollback = Some(child);
+            *rollback = Some(child);
             // One at a time; what else is due is in the same trouble.
             break;
         }
