@@ -21,7 +21,7 @@ use crate::stage::alert::planner::{self, View};
 use crate::stage::alert::{Alert, AlertError, AlertHandle, AlertTask, Setup, follow};
 use crate::store::disk::Disk;
 use crate::store::journal::{Entry, Journal};
-use crate::store::outbox::{DeliveryRow, DeliveryState, Outbox, OutboxError};
+use crate::store::outbox::{DeliveryRow, DeliveryState, Outbox, OutboxError, Word};
 use crate::telemetry::record::Notice;
 
 /// The longest that the end of a run waits for alerts on their way.
@@ -71,6 +71,16 @@ impl Alerting {
     /// Tells what the log cannot hold. Never waits.
     pub fn raise(&self, alert: &Alert) {
         self.handle.raise(alert);
+    }
+
+    /// Tells what a rule has come to. Never waits.
+    pub fn say(&self, word: Word) {
+        self.handle.say(word);
+    }
+
+    /// Pings the dead man's switch. Never waits.
+    pub fn beat(&self, beat: Beat) {
+        self.handle.beat(beat);
     }
 
     /// Writes alerts into the log, from where they go out like all that is in it.

@@ -100,6 +100,8 @@ pub struct Driver<'a> {
     bell: Arc<Notify>,
     /// Did the venue answer the last question?
     is_answered: bool,
+    /// Questions about the account that had no answer, since somebody asked.
+    unfetched: u64,
     /// Under which the snapshot is kept: the one before, until models that are new have seen the past.
     fingerprint: String,
     tell: Box<dyn FnMut(Told<'_>) + 'a>,
@@ -154,6 +156,7 @@ impl<'a> Driver<'a> {
             closed: None,
             bell: Arc::default(),
             is_answered: true,
+            unfetched: 0,
             fingerprint,
             tell,
         };
@@ -213,6 +216,11 @@ impl<'a> Driver<'a> {
     /// Takes of each limit the tighter one, from now on.
     pub fn tighten(&mut self, limits: &Limits) {
         self.live.trader_mut().desk_mut().tighten(limits);
+    }
+
+    /// How often the account could not be fetched since this was asked last.
+    pub const fn take_unfetched(&mut self) -> u64 {
+        std::mem::replace(&mut self.unfetched, 0)
     }
 
     /// Does the venue answer?
@@ -392,8 +400,9 @@ impl<'a> Driver<'a> {
         if matches!(event, Event::Answer(AskId::Router(_), Ok(Answer::Order(_)))) {
             self.drill("J5");
         }
-        if let Event::Answer(_, result) = &event {
+        if let Event::Answer(id, result) = &event {
             self.is_answered = !matches!(result, Err(Failure::NotSent(_) | Failure::Ambiguous(_) | Failure::Banned { .. }));
+            self.unfetched += u64::from(result.is_err() && matches!(id, AskId::Compare(..)));
         }
         let now = self.clock.now();
         let step = self.live.handle(event, now);

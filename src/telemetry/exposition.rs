@@ -68,7 +68,29 @@ impl Exposition {
 #[derive(Debug, Clone)]
 pub struct Reader(Registry);
 
+/// A value as a rule reads it: the metric, the labels in the catalogue's order, the figure.
+pub type Value = (String, Vec<String>, f64);
+
 impl Reader {
+    /// Every value that there is.
+    #[must_use]
+    pub fn values(&self) -> Vec<Value> {
+        let mut values = Vec::new();
+        for family in self.0.gather() {
+            let Some(known) = metrics::find(family.name()) else { continue };
+            for metric in family.get_metric() {
+                let label = |name: &&str| metric.get_label().iter().find(|pair| pair.name() == *name);
+                let labels = known.labels.iter().filter_map(label).map(|pair| pair.value().to_owned()).collect();
+                let value = match known.moves {
+                    Moves::Counter => metric.get_counter().get_value(),
+                    Moves::Gauge => metric.get_gauge().get_value(),
+                };
+                values.push((known.name.to_owned(), labels, value));
+            }
+        }
+        values
+    }
+
     /// The text, by name and by labels: the same values give the same bytes.
     #[must_use]
     pub fn encode(&self) -> String {
@@ -95,6 +117,9 @@ mod tests {
         exposition.raise("data_dup_ratio", &["BTC/\"USDT\"\n", "1h"], 0.5);
         exposition.raise("data_dup_ratio", &["ETH/USDT", "1h"], 0.125);
         exposition.add("fills_total", &["trend"], 3);
+        let read = exposition.reader().values();
+        assert_eq!(read[1], ("data_dup_ratio".to_owned(), vec!["ETH/USDT".to_owned(), "1h".to_owned()], 0.25));
+        assert_eq!(read[2], ("fills_total".to_owned(), vec!["trend".to_owned()], 3.0));
         assert_eq!(
             exposition.encode(),
             "# HELP data_dup_ratio Rows that repeated a bar, of the rows taken in, 0 to 1.\n\

@@ -251,8 +251,8 @@ fn a_halted_profile_ends_with_its_own_code_and_a_person_resumes_it() {
 #[test]
 fn live_is_refused_and_says_what_works() {
     let project = Project::new();
-    let (_, err) = project.expect(6, &["run", "demo", "-p", "canary"]);
-    assert!(err.contains("--paper"), "{err}");
+    let (_, err) = project.expect(4, &["run", "demo", "-p", "canary"]);
+    assert!(err.contains("preflight") && err.contains("--paper"), "{err}");
 }
 
 #[test]

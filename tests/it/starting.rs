@@ -200,7 +200,7 @@ fn what_cannot_be_started_is_refused() {
     let out = expect(project.command(&["start", "-p", "busy", "--at", "2026-03-01T00:00:00Z"]), 2);
     assert!(out.contains("lives in real time"), "{out}");
     assert!(expect(project.command(&["start", "busy", "busy", "-p", "busy"]), 2).contains("named twice"));
-    assert!(expect(project.command(&["start", "-p", "canary"]), 6).contains("real money"));
+    assert!(expect(project.command(&["start", "-p", "canary"]), 4).contains("real money"));
     drop(expect(project.command(&["kill", "-p", "busy", "--reason", "drill"]), 0));
     assert!(expect(project.command(&["start", "-p", "busy", "--set", FREE_PORT]), 6).contains("is halted"));
 }
@@ -255,4 +255,29 @@ fn a_kill_is_seen_by_a_program_that_runs() {
     assert_eq!(desk.open_orders(), 0);
     desk.await_that("it knows that nothing is open", || status(&desk.runs())["venue"]["open_orders"] == 0);
     assert_eq!(running.end(), Some(0));
+}
+
+/// A rule over the program's own figures holds, nobody resolves it, and its rollback is begun: everything is sold.
+#[test]
+fn an_alert_that_nobody_resolves_rolls_back() {
+    let desk = Desk::new(Script::new(1), "market");
+    append(&desk.path("pipelines/hold.toml"), "[stage.alert]\nkind = \"alert\"\nneeds = [\"oms\"]\n");
+    let rule = "[alerts.rule.sent]\nseverity = \"critical\"\nwhen = { metric = \"orders_sent_total\", op = \">\", value = 0 }\n\
+                unresolved_after = \"1s\"\nthen = \"rollback\"\n";
+    append(&desk.path("profiles/practice.toml"), rule);
+    let running = Running::new(desk.command(&["start", "-p", "practice", "--set", FREE_PORT]));
+    running.says("traded, ");
+    let line = running.complains("rollback begins");
+    assert!(line.contains("alert rule/sent/hold was unresolved since"), "{line}");
+    running.says("lent to `rollback`");
+    running.complains("the rollback that an alert began has ended");
+    assert_eq!((desk.balance("BTC").as_str(), desk.open_orders()), ("0", 0));
+    let (out, _) = desk.expect(0, &["status", "-p", "practice"]);
+    assert!(out.contains("halted    "), "{out}");
+    assert_eq!(running.end(), Some(0));
+}
+
+fn append(path: &Path, text: &str) {
+    let before = std::fs::read_to_string(path).expect("it is there");
+    std::fs::write(path, before + text).expect("written");
 }

@@ -25,6 +25,7 @@ use super::meters::{Figures, Meters};
 use super::outcome::{KIND, Outcome};
 use super::reload::Documents;
 use super::slot::is_passing;
+use super::watch::Watch;
 use crate::domain::{Span, Time};
 use crate::pipeline::StageKind;
 use crate::profile::VenueKind;
@@ -62,6 +63,7 @@ pub(super) struct Hands {
     alerting: Option<Rc<Alerting>>,
     /// The pipeline that it was started for.
     pipeline: usize,
+    watch: Option<Watch>,
 }
 
 impl Hands {
@@ -151,7 +153,8 @@ impl Daemon<'_> {
         let has_alerts = |place: &Arc<Workplace>| place.plan.is_enabled(StageKind::Alert);
         let pipeline = self.trading_on_venue().or_else(|| self.places.iter().position(has_alerts)).unwrap_or(0);
         let alerting = Alerting::start(self.context, &self.places[pipeline])?.map(Rc::new);
-        let mut hands = Hands { alerting, pipeline };
+        let watch = alerting.is_some().then(|| Watch::open(&self.places[pipeline], self.now())).transpose()?;
+        let mut hands = Hands { alerting, pipeline, watch };
         let held = match self.trading_on_venue() {
             None => {
                 *has_held = true;
@@ -232,11 +235,23 @@ impl Daemon<'_> {
                 self.agenda.finished(due.pipeline, self.now());
                 self.keep(account, outcome)?;
             }
+            self.watch(hands)?;
             let now = self.now();
             let until = self.agenda.next_wake().map_or(now + TURN_EVERY, |wake| wake.min(now + TURN_EVERY));
             let (bell, door) = (self.door.bell(), &self.door);
             account.wait(now, until, &bell, &self.stop, || door.wanted().is_some()).await?;
         }
+    }
+
+    /// Looks at the rules when it is time.
+    fn watch(&mut self, hands: &mut Hands) -> Result<(), Failure> {
+        let (Some(watch), Some(alerting)) = (&mut hands.watch, &hands.alerting) else { return Ok(()) };
+        let (place, now, meters) = (&self.places[hands.pipeline], self.now(), &self.meters);
+        if let Some(seen) = watch.look(self.context, place, alerting, || meters.readings(), now)? {
+            self.meters.criticals(seen.criticals);
+            seen.lines.iter().for_each(|line| self.say(line));
+        }
+        Ok(())
     }
 
     /// Says and writes down what became of a slot.
@@ -260,7 +275,7 @@ impl Daemon<'_> {
     }
 
     /// The loop has turned: metrics, the service manager and whoever asks for the state are told.
-    pub(super) fn turned(&mut self, account: &Account<'_>) {
+    pub(super) fn turned(&mut self, account: &mut Account<'_>) {
         let now = self.now();
         self.meters.beat(now, &self.agenda);
         if let Account::Venue(on) = account {
@@ -273,7 +288,11 @@ impl Daemon<'_> {
                 symbols: place.plan.symbols(),
                 is_reconciled: on.live().is_reconciled(),
                 open_orders: on.live().router().state().open().count(),
+                step: place.profile.step(),
+                limits: place.trader.desk.gate.limits(),
+                now,
             });
+            self.meters.unfetched(venue_word(&place.profile), on.driver.take_unfetched());
         }
         let next = self.agenda.next_wake().map_or_else(|| "nothing is due".to_owned(), |wake| format!("next at {wake}"));
         self.beat.turned(&next);
@@ -292,6 +311,9 @@ impl Daemon<'_> {
                 symbols: place.plan.symbols(),
                 is_reconciled: true,
                 open_orders: 0,
+                step: place.profile.step(),
+                limits: place.trader.desk.gate.limits(),
+                now: self.now(),
             });
         }
         Ok(())

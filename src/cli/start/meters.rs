@@ -6,10 +6,12 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::Clock;
-use crate::domain::{Span, Symbol, Time};
+use crate::domain::{Money, Span, Symbol, Time};
+use crate::risk::Limits;
 use crate::runner::agenda::Agenda;
+use crate::stage::alert::rules::Reading;
 use crate::stage::ingest::task::Ingested;
-use crate::stage::oms::{DeskState, Tally};
+use crate::stage::oms::{DeskState, Tally, Usage};
 use crate::telemetry::exposition::{Exposition, Reader};
 use crate::web::endpoint::Shown;
 
@@ -32,6 +34,9 @@ pub struct Figures<'a> {
     pub symbols: &'a [Symbol],
     pub is_reconciled: bool,
     pub open_orders: usize,
+    pub step: u32,
+    pub limits: &'a Limits,
+    pub now: Time,
 }
 
 impl Meters {
@@ -61,6 +66,7 @@ impl Meters {
 
     /// An account as it stands.
     pub fn account(&self, figures: &Figures<'_>) {
+        self.usage(figures.step, figures.limits, &figures.desk.usage(figures.now));
         let name = figures.pipeline;
         let (daily, weekly) = figures.desk.drawdowns();
         let flag = |is: bool| if is { 1.0 } else { 0.0 };
@@ -119,6 +125,42 @@ impl Meters {
             exposition.set("venue_up", &[name], if is_up { 1.0 } else { 0.0 });
             if let Some(round_trip) = round_trip {
                 exposition.set("order_round_trip_seconds", &[name], round_trip.as_secs_f64());
+            }
+        });
+    }
+
+    /// What rules read.
+    #[must_use]
+    pub fn readings(&self) -> Vec<Reading> {
+        self.reader.values().into_iter().map(|(metric, labels, value)| Reading { metric, labels, value }).collect()
+    }
+
+    pub fn criticals(&self, count: usize) {
+        self.with(|exposition| exposition.set("alerts_unresolved", &["critical"], count as f64));
+    }
+
+    /// Times that the account could not be fetched, since the last word.
+    pub fn unfetched(&self, venue: &str, count: u64) {
+        self.with(|exposition| exposition.add("risk_fetch_failures_total", &[venue], count));
+    }
+
+    /// Where the ladder stands, and how much of each limit that counts orders and exposure is used.
+    pub fn usage(&self, step: u32, limits: &Limits, usage: &Usage) {
+        let share = |used: Money, limit: Money| if limit.is_positive() { used.to_f64() / limit.to_f64() } else { 0.0 };
+        let count = |used: u32, limit: u32| if limit > 0 { f64::from(used) / f64::from(limit) } else { 0.0 };
+        self.with(|exposition| {
+            exposition.set("ladder_step", &[], f64::from(step));
+            for (name, value) in [
+                ("max_position_notional", share(usage.position_most, limits.max_position_notional)),
+                ("max_total_notional", share(usage.exposure, limits.max_total_notional)),
+                ("max_daily_turnover", share(usage.turnover_today, limits.max_daily_turnover)),
+                ("max_orders_per_minute", count(usage.orders_last_minute, limits.max_orders_per_minute)),
+                ("max_orders_per_day", count(usage.orders_today, limits.max_orders_per_day)),
+                ("max_open_orders", count(usage.open_orders, limits.max_open_orders)),
+                ("max_dd_daily", usage.dd_daily / limits.max_dd_daily.to_f64().max(f64::MIN_POSITIVE)),
+                ("max_dd_weekly", usage.dd_weekly / limits.max_dd_weekly.to_f64().max(f64::MIN_POSITIVE)),
+            ] {
+                exposition.set("limit_used_ratio", &[name], value);
             }
         });
     }

@@ -7,6 +7,7 @@ pub mod meters;
 pub mod outcome;
 mod reload;
 mod slot;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

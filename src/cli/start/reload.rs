@@ -7,6 +7,7 @@ use serde_json::json;
 use super::super::exit::Failure;
 use super::super::output::print_err;
 use super::super::select::Select;
+use super::super::standing;
 use super::super::table::to_second;
 use super::super::work::Workplace;
 use super::account::Account;
@@ -43,7 +44,11 @@ impl Daemon<'_> {
         }
         documents.seen = now;
         match found {
-            Ok(found) => self.tighten(account, pipeline, &place, found.profile.limits()),
+            Ok(mut found) => {
+                // By where the profile stands: what the ladder has raised was not edited.
+                standing::stand(self.context, &mut found.profile)?;
+                self.tighten(account, pipeline, &place, found.profile.limits())
+            }
             Err(_) => {
                 let profile = place.profile.name();
                 self.say(&format!(
