@@ -37,6 +37,7 @@ mod pause;
 mod perf;
 mod positions;
 mod preflight;
+mod receipt;
 mod reconcile;
 mod recover;
 mod replay;

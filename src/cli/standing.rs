@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use super::Context;
+use super::alerting::outbox_failure;
 use super::exit::{Exit, Failure};
 use super::live::mode_of;
 use super::run::journal_failure;
@@ -13,7 +14,7 @@ use crate::domain::Time;
 use crate::escalation::plan::Bound;
 use crate::escalation::{Evidence, Kill, Schedule};
 use crate::profile::Profile;
-use crate::runner::evidence::evidence;
+use crate::runner::evidence::{EvidenceError, evidence};
 use crate::runner::folder::BUILD;
 use crate::runner::footing::{FootingError, footing, latched};
 use crate::store::glance::Glance;
@@ -100,9 +101,12 @@ impl Standing {
     /// The same from a journal that is open.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it, or the outbox beside it, cannot be read.
     pub fn evidence_in(&self, journal: &Journal, now: Time) -> Result<Evidence, Failure> {
-        evidence(journal, &self.account, &self.folder, now).map_err(journal_failure)
+        evidence(journal, &self.account, &self.folder, now).map_err(|error| match error {
+            EvidenceError::Journal(error) => journal_failure(error),
+            EvidenceError::Outbox(error) => outbox_failure(error),
+        })
     }
 
     /// What a plan of now is bound to. `row` is the last one of the log.

@@ -151,6 +151,7 @@ pub(super) mod tests {
             kills: Vec::new(),
             known_since: Some(at("2026-01-01")),
             unresolved_critical: Some(0),
+            criticals: Vec::new(),
         }
     }
 

@@ -15,6 +15,15 @@ pub struct Kill {
     pub row: Option<u64>,
 }
 
+/// A critical alert, whether it still stands or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Critical {
+    /// When it was raised last.
+    pub at: Time,
+    /// What it is about, like `rule/venue-down`.
+    pub key: String,
+}
+
 /// What is known of an account at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evidence {
@@ -26,4 +35,6 @@ pub struct Evidence {
     pub known_since: Option<Time>,
     /// Critical alerts that nobody has resolved; `None` when nobody keeps count.
     pub unresolved_critical: Option<u64>,
+    /// Critical alerts of the history, in the order of their times.
+    pub criticals: Vec<Critical>,
 }

@@ -6,7 +6,8 @@
 //! ESCALATION-1  Each step is above the one before it, and the last one is the target, exactly.
 //! ESCALATION-2  Nothing rises while a gate fails or is unknown, while it is held, or within `every` of the slot of the last step.
 //! ESCALATION-3  A step that stands allows no more than was applied, whatever documents say since.
-//! ESCALATION-4  A plan is applied once, as it was made, from where it was made, and never after a kill or its expiry.
+//! ESCALATION-4  A plan is applied once, as it was made, from where it was made, and never after a kill, a critical alert
+//!               or its expiry.
 //!
 //! Not here: caps and the reading of `[escalation]` (`profile`), keeping what stands (`store`), gathering evidence (`runner`).
 
@@ -21,7 +22,7 @@ pub mod simulate;
 pub mod slots;
 
 pub use decide::{Decision, decide};
-pub use evidence::{Evidence, Kill};
+pub use evidence::{Critical, Evidence, Kill};
 pub use footing::{Footing, Hold};
 pub use gate::{Gate, Metric, Op, Reading, Verdict};
 pub use ladder::{Ladder, Raised};

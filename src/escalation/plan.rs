@@ -1,11 +1,11 @@
 //! A plan: a rise that is written down, waits for a person, and is applied once or never.
 //!
-//! It names where it starts from and what it was made of. Whatever of that changes, and every kill, makes it void.
+//! It names where it starts from and what it was made of. Whatever of that changes, every kill and every critical alert make it void.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::evidence::Kill;
+use super::evidence::{Evidence, Kill};
 use super::footing::{Footing, hex};
 use super::gate::{Reading, Verdict};
 use super::slots::Slot;
@@ -80,6 +80,8 @@ pub enum Void {
     Foreign { id: String, made_for: String },
     #[error("plan {id} was voided by a kill ({cause}) at {at}")]
     Killed { id: String, cause: String, at: Time },
+    #[error("plan {id} was voided by a critical alert ({key}) at {at}")]
+    Alerted { id: String, key: String, at: Time },
     #[error("plan {id} is stale: {what} changed since it was made")]
     Stale { id: String, what: &'static str },
 }
@@ -138,7 +140,7 @@ impl Plan {
     ///
     /// # Errors
     /// Why it may not.
-    pub fn check(&self, profile: &str, footing: &Footing, bound: &Bound, kills: &[Kill], now: Time) -> Result<(), Void> {
+    pub fn check(&self, profile: &str, footing: &Footing, bound: &Bound, evidence: &Evidence, now: Time) -> Result<(), Void> {
         let id = self.id.clone();
         if self.profile != profile {
             return Err(Void::Foreign { id, made_for: self.profile.clone() });
@@ -151,8 +153,12 @@ impl Plan {
         }
         // By its row: a kill is stamped with the close that showed it, which may lie before the plan.
         let is_since = |kill: &&Kill| kill.at >= self.made_at || kill.row.is_some_and(|row| row > self.bound.row);
-        if let Some(kill) = kills.iter().find(is_since) {
+        if let Some(kill) = evidence.kills.iter().find(is_since) {
             return Err(Void::Killed { id, cause: kill.cause.clone(), at: kill.at });
+        }
+        // Also one that is over by now: whoever made the plan had not seen it.
+        if let Some(critical) = evidence.criticals.iter().find(|critical| critical.at >= self.made_at) {
+            return Err(Void::Alerted { id, key: critical.key.clone(), at: critical.at });
         }
         let parts = [
             (&self.bound.base, &bound.base, "where the profile stands"),
@@ -169,6 +175,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::super::decide::tests::at;
+    use super::super::evidence::Critical;
     use super::*;
 
     fn bound() -> Bound {
@@ -184,7 +191,8 @@ mod tests {
     }
 
     fn check(footing: &Footing, bound: &Bound, kills: &[Kill], now: &str) -> Result<(), Void> {
-        plan().check("production", footing, bound, kills, at(now))
+        let evidence = Evidence { kills: kills.to_vec(), ..Evidence::default() };
+        plan().check("production", footing, bound, &evidence, at(now))
     }
 
     const SOON: &str = "2026-11-23T10:00:00Z";
@@ -213,7 +221,7 @@ mod tests {
         assert_eq!(check(&start, &bound(), &[], SOON), Ok(()));
         assert_eq!(check(&start.with_used(&plan().id), &bound(), &[], SOON), Err(Void::Used { id: plan().id }));
         assert!(matches!(check(&start, &bound(), &[], "2026-11-24T09:00:00Z"), Err(Void::Expired { .. })));
-        assert!(matches!(plan().check("canary", &start, &bound(), &[], at(SOON)), Err(Void::Foreign { .. })));
+        assert!(matches!(plan().check("canary", &start, &bound(), &Evidence::default(), at(SOON)), Err(Void::Foreign { .. })));
         for (other, wanted) in [
             (Bound { base: "x".to_owned(), ..bound() }, "where the profile stands"),
             (Bound { documents: "x".to_owned(), ..bound() }, "the profile's documents"),
@@ -235,5 +243,19 @@ mod tests {
         assert!(told.ends_with("was voided by a kill (drawdown-weekly) at 2026-11-23T09:30:00Z"), "{told}");
         assert!(check(&start, &bound(), &kill("2026-11-23T09:00:00Z", 11), SOON).is_err(), "written down since");
         assert_eq!(check(&start, &bound(), &kill("2026-11-23T09:00:00Z", 10), SOON), Ok(()), "known when it was made");
+    }
+
+    /// ESCALATION-4.
+    #[test]
+    fn a_plan_is_voided_by_a_critical_alert() {
+        let of = |time: &str| {
+            let criticals = vec![Critical { at: at(time), key: "rule/venue-down".to_owned() }];
+            let evidence = Evidence { criticals, ..Evidence::default() };
+            plan().check("production", &Footing::default(), &bound(), &evidence, at(SOON))
+        };
+        let told = of("2026-11-23T09:30:00Z").unwrap_err().to_string();
+        assert!(told.ends_with("was voided by a critical alert (rule/venue-down) at 2026-11-23T09:30:00Z"), "{told}");
+        assert!(of("2026-11-23T09:10:00Z").is_err(), "at the moment it was made");
+        assert_eq!(of("2026-11-23T09:09:59Z"), Ok(()), "known when it was made, and a gate's to judge");
     }
 }

@@ -45,6 +45,7 @@ pub fn simulate(schedule: &Schedule, history: &History, from: Time, to: Time) ->
         kills: history.kills.clone(),
         known_since: history.known_since,
         unresolved_critical: Some(0),
+        criticals: Vec::new(),
     };
     let mut next =
         schedule.slots.latest(from).and_then(|slot| if slot.at >= from { Some(slot) } else { schedule.slots.following(slot) });

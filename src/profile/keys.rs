@@ -177,8 +177,8 @@ pub static KEYS: &[Key] = &[
     key("preflight.check.*.lookback", Kind::Span, "", "How far back bars must be complete.").required().only(CHECK_KIND, &["bars"]),
     key("preflight.check.*.missing_bars", Kind::Count(0, 1_000_000), "0", "Holes allowed.").only(CHECK_KIND, &["bars"]),
     key("preflight.check.*.target", Kind::Word(&HTTP_TARGETS), "", "What must answer.").required().only(CHECK_KIND, &["http"]),
-    key("preflight.check.*.receivers", Kind::Names, "", "Who is sent a code.").required().only(CHECK_KIND, &["alert-roundtrip"]).later(),
-    key("preflight.check.*.ack_within", Kind::Span, "", "The code must be typed back within.").required().only(CHECK_KIND, &["alert-roundtrip"]).later(),
+    key("preflight.check.*.receivers", Kind::Names, "", "Who is sent a code.").required().only(CHECK_KIND, &["alert-roundtrip"]),
+    key("preflight.check.*.ack_within", Kind::Span, "", "The code must be typed back within.").required().only(CHECK_KIND, &["alert-roundtrip"]),
     key("preflight.check.*.notional", Kind::Money, "", "The order's size.").required().only(CHECK_KIND, &["oms-dry-run"]),
     key("preflight.check.*.quiet_within", Kind::Span, "", "The kill must be complete within.").required().only(CHECK_KIND, &["kill-drill"]),
 

@@ -106,12 +106,6 @@ impl Profile {
         })
     }
 
-    /// Where our own figures are served.
-    #[must_use]
-    pub fn metrics_address(&self) -> &str {
-        self.effective().text_at(&KeyPath::dotted("metrics.listen")).unwrap_or_default()
-    }
-
     /// How far our clock may be from the venue's.
     #[must_use]
     pub fn max_skew(&self) -> Span {

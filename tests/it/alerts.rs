@@ -30,7 +30,7 @@ const PLENTY: Duration = Duration::from_secs(30);
 
 /// What the server does with one request.
 #[derive(Clone)]
-enum Reply {
+pub enum Reply {
     Say {
         status: &'static str,
         headers: String,
@@ -42,12 +42,12 @@ enum Reply {
     Flood,
 }
 
-fn say(status: &'static str, body: &'static str) -> Reply {
+pub fn say(status: &'static str, body: &'static str) -> Reply {
     Reply::Say { status, headers: String::new(), body }
 }
 
 /// A server on this machine that gives one reply a connection, the last one over and over.
-struct Server {
+pub struct Server {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     seen: Arc<Mutex<Vec<String>>>,
@@ -57,7 +57,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(replies: Vec<Reply>) -> Self {
+    pub fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, seen, heads, flooded) = (
@@ -80,7 +80,7 @@ impl Server {
         Self { address, stop, seen, heads, flooded, thread: Some(thread) }
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}/services/{SECRET}", self.address)
     }
 
@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// The bodies of the requests, after the server has stopped.
-    fn stop(mut self) -> Vec<String> {
+    pub fn stop(mut self) -> Vec<String> {
         self.stop.store(true, Ordering::SeqCst);
         let _woken = TcpStream::connect(self.address);
         self.thread.take().unwrap().join().unwrap();

@@ -1,12 +1,14 @@
 //! The ladder by its commands: a plan is applied once, what changed voids it, a kill takes it back, lowering needs nobody.
 
 use serde_json::Value;
-use tidegate::domain::{Money, Time};
+use tidegate::domain::{Money, Span, Time};
 use tidegate::risk::{HaltCause, Trip};
 use tidegate::runner::trader::TraderState;
 use tidegate::store::journal::Journal;
+use tidegate::store::outbox::{Outbox, Word};
 use tidegate::telemetry::record::{Notice, Records};
 
+use crate::preflight::critical;
 use crate::project::Project;
 
 const PROFILE: &str = r#"
@@ -222,8 +224,32 @@ fn a_plan_is_voided_by_a_drawdown_and_the_next_run_takes_the_ladder_back() {
     run(&project, "2025-04-21T08:00:00Z");
     let at = |text: &str| json(&project, 0, &["escalate", "status", "--at", text])["data"]["held_by"].clone();
     // 6 days and 23 hours behind the kill, and 7 days and a second.
-    assert_eq!(at("2025-04-21T08:00:00Z"), serde_json::json!(["quiet", "slot"]));
+    assert_eq!(at("2025-04-21T08:00:00Z"), serde_json::json!(["alerts", "quiet", "slot"]));
+    // The alert of a kill stands until a person resumes, which is what ends it here.
+    let over = Word::SettleAll { prefix: "kill/" };
+    let mut outbox = Outbox::open(&project.path().join("runs/climb")).unwrap();
+    outbox.take(&[over], None, Span::ZERO, false, "2025-04-21T08:01:00Z".parse().unwrap()).unwrap();
     assert_eq!(at("2025-04-21T09:00:01Z"), serde_json::json!([]));
+}
+
+#[test]
+fn a_critical_alert_holds_the_ladder_and_voids_the_plan_made_before() {
+    let project = project();
+    run(&project, SLOT);
+    let first = plan(&project, SOON, &[]);
+    let mut outbox = Outbox::open(&project.path().join("runs/climb")).unwrap();
+    critical(&mut outbox, "rule/venue-down", "2025-04-07T09:40:00Z".parse().unwrap());
+    let held = |at: &str| json(&project, 0, &["escalate", "status", "--at", at])["data"]["held_by"].clone();
+    assert_eq!(held("2025-04-07T09:39:00Z"), serde_json::json!([]), "it is raised later");
+    assert_eq!(held("2025-04-07T09:41:00Z"), serde_json::json!(["alerts"]));
+    let id = outbox.unresolved_critical(Time::MAX).unwrap()[0].id.to_string();
+    json(&project, 0, &["alerts", "ack", &id, "--at", "2025-04-07T09:42:00Z"]);
+    assert_eq!(held("2025-04-07T09:43:00Z"), serde_json::json!([]));
+    // It is over, and whoever made the plan had not seen it.
+    let voided = apply(&project, 7, &first, "2025-04-07T09:43:00Z");
+    assert!(error(&voided).contains("was voided by a critical alert (rule/venue-down) at 2025-04-07T09:40:00Z"), "{voided}");
+    let second = plan(&project, "2025-04-07T09:44:00Z", &[]);
+    assert_eq!(apply(&project, 0, &second, "2025-04-07T09:45:00Z")["data"]["step"], 1);
 }
 
 #[test]

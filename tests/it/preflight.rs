@@ -1,15 +1,21 @@
 //! `preflight`: every check against the simulated exchange, the record of them, and what of it lets real money in. No test here asks a
 //! real venue: what is refused is refused before anything is contacted.
 
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 
 use serde_json::Value;
 use tidegate::clock::{Clock, SystemClock};
-use tidegate::domain::Span;
+use tidegate::domain::{Span, Time};
 use tidegate::runner::preflight::{self, Finding, Record, Verdict};
+use tidegate::store::outbox::{Outbox, Raise, Word};
+use tidegate::telemetry::Severity;
 use tidegate::venue::sim::{Fault, Permissions, Script};
 
 use crate::account_verbs::Desk;
+use crate::alerts::{Server, say};
 
 const PREFLIGHT: [&str; 3] = ["preflight", "-p", "practice"];
 
@@ -22,7 +28,17 @@ fn only<'a>(told: &'a Value, name: &str) -> &'a Value {
 /// Makes one check, and gives its verdict and what it said.
 #[track_caller]
 fn check(desk: &Desk, name: &str) -> (String, String) {
-    let output = desk.call(&[&PREFLIGHT[..], &["--only", name, "--json"]].concat());
+    check_with(desk, name, "")
+}
+
+/// The same, with this address for Slack.
+#[track_caller]
+fn check_with(desk: &Desk, name: &str, slack: &str) -> (String, String) {
+    let mut command = desk.command(&[&PREFLIGHT[..], &["--only", name, "--json"]].concat());
+    if !slack.is_empty() {
+        command.env("SLACK_WEBHOOK_URL", slack);
+    }
+    let output = command.output().unwrap();
     let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     let found = only(&told, name);
     let is_good = found["verdict"] == "ok" || found["verdict"] == "warn";
@@ -34,8 +50,9 @@ fn check(desk: &Desk, name: &str) -> (String, String) {
 fn ready(script: Script) -> Desk {
     let desk = Desk::new(script, "market");
     let text = std::fs::read_to_string(desk.path("profiles/practice.toml")).unwrap();
-    let short = "[preflight.check.data]\nlookback = \"5d\"\n";
-    std::fs::write(desk.path("profiles/practice.toml"), format!("{text}{short}")).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let more = format!("[metrics]\nlisten = \"127.0.0.1:{port}\"\n[preflight.check.data]\nlookback = \"5d\"\n");
+    std::fs::write(desk.path("profiles/practice.toml"), format!("{text}{more}")).unwrap();
     desk.buy();
     desk
 }
@@ -46,9 +63,10 @@ fn everything_is_looked_at_and_written_down() {
     let desk = ready(Script::new(1));
     let (out, err) = desk.expect(4, &PREFLIGHT);
     eprintln!("{out}{err}");
-    assert!(out.contains("NO-GO: 2 of 15 not good"), "no metrics, no Slack: {out}");
+    assert!(out.contains("NO-GO: 2 of 15 not good"), "no Slack, and no secret of it: {out}");
     assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
     assert!(out.contains("2 open orders gone") && out.contains("quiet in"), "{out}");
+    assert!(out.contains("did not take the code") && out.contains("nobody served them"), "{out}");
     assert!(out.contains("10 of 10 bars") && out.contains("taken by the venue's"), "{out}");
     assert!(err.contains("next: tidegate preflight -p practice"), "{err}");
     let before = desk.venue.with(|exchange, _| exchange.orders().count());
@@ -132,6 +150,80 @@ fn what_is_wrong_is_said_with_its_numbers() {
     // A journal that is damaged.
     std::fs::write(desk.runs().join("state.db"), "no database").unwrap();
     assert_eq!((check(&desk, "journal").0.as_str(), check(&desk, "restore").0.as_str()), ("fail", "fail"));
+}
+
+/// J6, G8, G3: a code goes out once, counts when a person has typed it back, and says when a receiver refuses it.
+#[test]
+fn the_alert_check_passes_when_its_code_is_typed_back() {
+    let desk = ready(Script::new(1));
+    let gone = Server::start(vec![say("404 Not Found", "no_service")]);
+    let (verdict, said) = check_with(&desk, "alert", &gone.url());
+    assert!(verdict == "fail" && said.contains("slack did not take the code"), "{said}");
+    gone.stop();
+    let slack = Server::start(vec![say("200 OK", "ok")]);
+    for _ in 0..2 {
+        let (verdict, said) = check_with(&desk, "alert", &slack.url());
+        assert!(verdict == "fail" && said.contains("nobody has typed it back"), "{said}");
+    }
+    let bodies = slack.stop();
+    assert_eq!(bodies.len(), 1, "the code that is on its way is not sent again");
+    let code: String = bodies[0].split("code ").nth(1).unwrap().chars().take(8).collect();
+    desk.expect(0, &["alerts", "ack", &code, "-p", "practice"]);
+    let (verdict, said) = check(&desk, "alert");
+    assert!(verdict == "ok" && said.starts_with("received by slack, typed back after "), "{said}");
+    let record = preflight::read(&desk.runs()).unwrap().unwrap();
+    let typed = Outbox::open(&desk.runs()).unwrap().confirmed(&code).unwrap().unwrap().confirmed_at;
+    assert_eq!(Some(record.findings["alert"].at), typed, "it counts from when it was typed, not from when it was looked at");
+}
+
+/// Nobody serves them: the check does. Somebody else's figures are none of ours.
+#[test]
+fn the_metrics_check_proves_the_port_and_knows_its_own() {
+    let desk = ready(Script::new(1));
+    let (verdict, said) = check(&desk, "metrics");
+    assert!(verdict == "ok" && said.contains("nobody served them, so this check did"), "{said}");
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        let _head = stream.read(&mut [0; 512]).unwrap();
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n# HELP node_load1 x\nnode_load1 1\n").unwrap();
+    });
+    let mut command = desk.command(&[&PREFLIGHT[..], &["--only", "metrics", "--set"]].concat());
+    let output = command.arg(format!("metrics.listen={address}")).output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(4) && out.contains("are not the metrics of"), "{out}");
+    serving.join().unwrap();
+}
+
+#[test]
+fn an_open_critical_alert_keeps_everybody() {
+    let desk = ready(Script::new(1));
+    let mut outbox = Outbox::open(&desk.runs()).unwrap();
+    critical(&mut outbox, "rule/venue-down", SystemClock.now());
+    let (verdict, said) = check(&desk, "standing");
+    assert!(verdict == "fail" && said.contains("is critical and unresolved since"), "{said}");
+    let row = outbox.unresolved_critical(SystemClock.now()).unwrap().remove(0);
+    outbox.acknowledge(row.id, "me", SystemClock.now()).unwrap();
+    assert_eq!(check(&desk, "standing").0, "ok");
+}
+
+/// Raises a critical alert that is over with its moment.
+pub fn critical(outbox: &mut Outbox, key: &str, at: Time) {
+    let raise = Raise {
+        key: key.to_owned(),
+        rule: None,
+        severity: Severity::Critical,
+        title: "the venue is down".to_owned(),
+        text: String::new(),
+        fields: BTreeMap::new(),
+        at,
+        lasts: false,
+        source: "a test".to_owned(),
+        part: None,
+        unresolved: None,
+    };
+    outbox.take(&[Word::Raise(raise)], None, Span::ZERO, false, at).unwrap();
 }
 
 fn open_to_all(path: &Path) {

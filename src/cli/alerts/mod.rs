@@ -78,7 +78,7 @@ fn roughly(span: Span) -> String {
 }
 
 /// A moment to the second.
-fn to_second(at: Time) -> Time {
+pub(super) fn to_second(at: Time) -> Time {
     Time::from_micros(at.micros().div_euclid(1_000_000) * 1_000_000)
 }
 

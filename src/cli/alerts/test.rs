@@ -8,15 +8,15 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::Context;
-use super::super::alerting::{labels, outbox_failure};
+use super::super::alerting::outbox_failure;
 use super::super::exit::{Exit, Failure};
 use super::super::output::Report;
+use super::super::receipt;
 use super::super::select::Select;
-use crate::notify::{self, Message, NotifyError, Receiver};
+use crate::notify::{self, Receiver};
 use crate::profile::Profile;
 use crate::secret::Secrets;
-use crate::store::outbox::{Outbox, Outcome, Telling};
-use crate::telemetry::Severity;
+use crate::store::outbox::Outbox;
 
 /// Send a test message with a code to the receivers of a profile, now, and say what each answered.
 ///
@@ -38,45 +38,19 @@ impl Test {
         let receivers = self.chosen(context, &profile)?;
         let folder = context.root.join(&profile.storage().runs).join(profile.name());
         let mut outbox = Outbox::open(&folder).map_err(outbox_failure)?;
-        let now = context.clock.now();
-        let code = outbox.issue_code(now).map_err(outbox_failure)?;
         let name = profile.name();
-        let text = format!("This is a test. Type: tidegate alerts ack {code} -p {name}");
-        let title = format!("test alert of {name}, code {code}");
-        let message = Message {
-            id: format!("test-{code}"),
-            severity: Severity::Info,
-            title: title.clone(),
-            text: text.clone(),
-            fields: labels(&profile),
-            at: now,
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let answers = receipt::send(context, &profile, &mut outbox, &receivers)?;
         let mut report = Report { verb: "alerts-test", profile: Some(name.to_owned()), ..Report::default() };
         report.mode = Some(profile.mode().name().to_owned());
-        let (mut sent, mut failed) = (Vec::new(), 0);
-        for (receiver, engine) in &receivers {
-            let result = runtime.block_on(engine.send(&message));
-            let telling = Telling {
-                route: "test".to_owned(),
-                receivers: vec![receiver.clone()],
-                kind: "test",
-                severity: Severity::Info,
-                title: title.clone(),
-                text: text.clone(),
-                fields: Vec::new(),
-                at: now,
-                alerts: Vec::new(),
-            };
-            outbox.note_sent(&telling, &outcome(&result), context.clock.now()).map_err(outbox_failure)?;
+        let (mut rows, mut failed) = (Vec::new(), 0);
+        for (receiver, result) in &answers {
             failed += usize::from(result.is_err());
             let said = result.as_ref().map_or_else(ToString::to_string, |()| "it has the message".to_owned());
             report.text.push_str(&format!("  {:<4}  {receiver}: {said}\n", if result.is_ok() { "ok" } else { "fail" }));
-            sent.push(json!({ "receiver": receiver, "ok": result.is_ok(), "said": said }));
+            rows.push(json!({ "receiver": receiver, "ok": result.is_ok(), "said": said }));
         }
-        runtime.shutdown_background();
         report.text.insert_str(0, &format!("test of {name} to {} receivers, with a code\n", receivers.len()));
-        report.data = json!({ "sent": sent, "failed": failed });
+        report.data = json!({ "sent": rows, "failed": failed });
         if failed < receivers.len() {
             report.next.push(format!("whoever has it types: tidegate alerts ack CODE -p {name}"));
         }
@@ -100,12 +74,5 @@ impl Test {
             all.retain(|name, _| name == wanted);
         }
         Ok(all)
-    }
-}
-
-fn outcome(result: &Result<(), NotifyError>) -> Outcome {
-    match result {
-        Ok(()) => Outcome::Delivered,
-        Err(error) => Outcome::Failed { why: error.to_string() },
     }
 }

@@ -26,7 +26,7 @@ Examples:
   tidegate escalate apply 7f3a9c -p production --confirm production
 
 Exit 5: a gate holds, and the plan stays usable until it expires.
-Exit 7: the plan was used, expired, is stale, edited, or voided by a kill.";
+Exit 7: the plan was used, expired, is stale, edited, or voided by a kill or a critical alert.";
 
 /// Apply a plan: measure every gate again, look whether anything changed, then take the step.
 ///
@@ -55,10 +55,10 @@ impl Apply {
         let now = context.clock.now();
         let plan = plans::read(&standing.folder, &self.plan)?;
         let mut journal = borrow(&standing.folder, standing.profile.name(), "escalate apply", LOCK_WITHIN)?;
-        let kills = standing.evidence_in(&journal, now)?.kills;
+        let evidence = standing.evidence_in(&journal, now)?;
         // Where it was made from, before a kill or an edit moves it: those are the better reasons.
         let before = standing.bound(journal.head().sequence);
-        plan.check(standing.profile.name(), standing.profile.footing(), &before, &kills, now).map_err(plans::void)?;
+        plan.check(standing.profile.name(), standing.profile.footing(), &before, &evidence, now).map_err(plans::void)?;
         settle(&mut journal, &standing.folder, &mut standing.profile, now).map_err(footing_failure)?;
         let draft = self.again(&standing, &plan, now)?;
         if let Some(held) = words::held(&draft.readings) {

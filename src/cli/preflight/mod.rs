@@ -6,6 +6,7 @@ mod bound;
 mod drill;
 mod machine;
 mod metrics;
+mod roundtrip;
 mod standing;
 mod told;
 mod venue;
@@ -19,7 +20,7 @@ use super::names;
 use super::select::Select;
 use super::work::Workplace;
 use crate::clock::{Clock, SystemClock};
-use crate::domain::Span;
+use crate::domain::{Span, Time};
 use crate::profile::{Check, CheckKind};
 use crate::runner::preflight::{self, Finding, Record, RecordError, Verdict};
 
@@ -61,11 +62,13 @@ pub(super) struct Seen {
     verdict: Verdict,
     said: String,
     fix: Option<String>,
+    /// When it was so, where that was before the check: what counts for a while counts from then on.
+    since: Option<Time>,
 }
 
 impl Seen {
     fn ok(said: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Ok, said: said.into(), fix: None }
+        Self { verdict: Verdict::Ok, said: said.into(), fix: None, since: None }
     }
 
     fn warn(said: impl Into<String>) -> Self {
@@ -73,7 +76,7 @@ impl Seen {
     }
 
     fn fail(said: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Fail, said: said.into(), fix: Some(fix.into()) }
+        Self { verdict: Verdict::Fail, said: said.into(), fix: Some(fix.into()), since: None }
     }
 
     fn skip(said: impl Into<String>) -> Self {
@@ -171,15 +174,16 @@ fn look(scene: &Scene<'_>, declared: &[Check], name: &str) -> (Span, Finding) {
             (check.valid_for, (check.look)(scene))
         }
     };
-    let at = clock.now();
-    (valid_for, Finding { verdict: seen.verdict, said: seen.said, fix: seen.fix, at, took: at - began, valid_until: at })
+    let ended = clock.now();
+    let at = seen.since.map_or(ended, |since| since.min(ended));
+    (valid_for, Finding { verdict: seen.verdict, said: seen.said, fix: seen.fix, at, took: ended - began, valid_until: at })
 }
 
 fn of_kind(scene: &Scene<'_>, check: &Check) -> Seen {
     match &check.kind {
         CheckKind::Bars { lookback, missing_max } => bars::whole(scene, *lookback, *missing_max),
         CheckKind::Http { timeout } => metrics::answers(scene, *timeout),
-        CheckKind::AlertRoundtrip { receivers, .. } => standing::roundtrip(receivers),
+        CheckKind::AlertRoundtrip { receivers, ack_within } => roundtrip::roundtrip(scene, check, receivers, *ack_within),
         CheckKind::OmsDryRun { notional, timeout } => venue::dry_run(scene, *notional, *timeout),
         CheckKind::KillDrill { quiet_within } => drill::kill(*quiet_within),
     }

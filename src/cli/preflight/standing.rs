@@ -5,10 +5,12 @@ use std::path::Path;
 use super::{Scene, Seen};
 use crate::cli::table::grouped;
 use crate::clock::{Clock, SystemClock};
+use crate::domain::Time;
 use crate::runner::trader::TraderState;
 use crate::store::glance::Glance;
 use crate::store::journal::{self, Entry, FILE, Journal, JournalError};
 use crate::store::latch::Latch;
+use crate::store::outbox::{AlertRow, Outbox, OutboxError};
 
 /// Every page, row and table of the journal.
 pub(super) fn journal(scene: &Scene<'_>) -> Seen {
@@ -26,16 +28,34 @@ pub(super) fn standing(scene: &Scene<'_>) -> Seen {
     if Latch::is_set(&scene.place.runs) {
         return Seen::fail("the kill latch is set", format!("tidegate resume -p {name} --reason \"...\""));
     }
+    match critical(&scene.place.runs, SystemClock.now()) {
+        Ok(alerts) if alerts.is_empty() => {}
+        Ok(alerts) => {
+            let first = &alerts[0];
+            let said = format!("alert {} is critical and unresolved since {}: {}", first.id, first.since, first.title);
+            return Seen::fail(format!("{said}{}", more(alerts.len())), format!("tidegate alerts list -p {name}"));
+        }
+        Err(error) => return Seen::fail(error.to_string(), error.hint()),
+    }
     match open(&scene.place.runs) {
         Ok(open) => match open.first() {
-            None => Seen::ok("no halt, no order in doubt"),
-            Some(first) => {
-                let more = if open.len() > 1 { format!(", and {} more", open.len() - 1) } else { String::new() };
-                Seen::fail(format!("{first}{more}"), format!("tidegate positions -p {name}, tidegate orders -p {name}"))
-            }
+            None => Seen::ok("no halt, no order in doubt, no critical alert"),
+            Some(first) => Seen::fail(
+                format!("{first}{}", more(open.len())),
+                format!("tidegate positions -p {name}, tidegate orders -p {name}"),
+            ),
         },
         Err(error) => Seen::fail(error.to_string(), format!("tidegate log verify -p {name}")),
     }
+}
+
+/// Critical alerts that nobody and nothing has ended; none where nobody ever raised one.
+fn critical(runs: &Path, now: Time) -> Result<Vec<AlertRow>, OutboxError> {
+    Outbox::look(runs)?.map_or(Ok(Vec::new()), |outbox| outbox.unresolved_critical(now))
+}
+
+fn more(count: usize) -> String {
+    if count > 1 { format!(", and {} more", count - 1) } else { String::new() }
 }
 
 fn open(runs: &Path) -> Result<Vec<String>, JournalError> {
@@ -100,9 +120,4 @@ fn restored(runs: &Path) -> Result<Restored, JournalError> {
     }
     let problem = format!("{rows} rows were copied, and {} came back", verified.rows - 1);
     Err(JournalError::Damaged { path: folder.join(FILE), problem })
-}
-
-/// A code goes out, and a person types it back.
-pub(super) fn roundtrip(receivers: &[String]) -> Seen {
-    Seen::skip(format!("no code was sent to {}: codes are not built in this version", receivers.join(", ")))
 }

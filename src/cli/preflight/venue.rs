@@ -24,7 +24,7 @@ const PLENTY: &str = "1000000000";
 
 /// One connection for all checks, and what it showed.
 pub(super) struct Visit {
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
     /// `None` on paper.
     connection: Option<Result<Connection, String>>,
     account: Option<Account>,

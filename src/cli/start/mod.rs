@@ -3,7 +3,7 @@
 mod account;
 mod beat;
 mod daemon;
-mod meters;
+pub mod meters;
 pub mod outcome;
 mod reload;
 mod slot;

@@ -211,6 +211,17 @@ impl Outbox {
         self.rows(sql, [now.micros()], read)
     }
 
+    /// Every critical alert of the history, resolved or not, by its key and the time it was raised last, as far as it was by `now`.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    pub fn criticals(&self, now: Time) -> Result<Vec<(String, Time)>, OutboxError> {
+        // What comes back is the same row: it is queued, or stands, since then.
+        let sql =
+            "SELECT key, max(queued_at, since) AS at FROM alert WHERE severity = 'critical' AND queued_at <= ?1 ORDER BY at, id";
+        self.rows(sql, [now.micros()], |row| Ok((row.get("key")?, time(row, "at")?)))
+    }
+
     /// Alerts that have stood so long by `now` that a rollback is due, and none was begun for them.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Outbox, OutboxError, time};
+use super::{Outbox, OutboxError, maybe_time, time};
 use crate::domain::Time;
 
 /// A code: eight letters and digits that nobody mistakes for one another, so about 38 bits.
@@ -13,6 +13,14 @@ const MINT: &str =
 /// When a code went out, and when it came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmed {
+    pub created_at: Time,
+    pub confirmed_at: Option<Time>,
+}
+
+/// A code that one receiver and no other took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub receiver: String,
     pub created_at: Time,
     pub confirmed_at: Option<Time>,
 }
@@ -47,11 +55,26 @@ impl Outbox {
     /// When the outbox cannot be read.
     pub fn confirmed(&self, code: &str) -> Result<Option<Confirmed>, OutboxError> {
         let read = |row: &Row<'_>| {
-            let confirmed_at = row.get::<_, Option<i64>>("confirmed_at")?.map(Time::from_micros);
-            Ok(Confirmed { created_at: time(row, "created_at")?, confirmed_at })
+            Ok(Confirmed { created_at: time(row, "created_at")?, confirmed_at: maybe_time(row, "confirmed_at")? })
         };
         let sql = "SELECT created_at, confirmed_at FROM receipt_code WHERE code = ?1";
         self.db.query_row(sql, [normal(code)], read).optional().map_err(self.wrong())
+    }
+
+    /// Codes since then that exactly one receiver took, the oldest first. One that several took proves nothing of any of them.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    pub fn receipts(&self, since: Time) -> Result<Vec<Receipt>, OutboxError> {
+        let sql = "SELECT c.created_at, c.confirmed_at, min(d.receiver) AS receiver
+                   FROM receipt_code c JOIN delivery d
+                     ON d.kind = 'test' AND d.state = 'delivered' AND d.created_at >= ?1 AND instr(d.title, c.code) > 0
+                   WHERE c.created_at >= ?1 GROUP BY c.code HAVING count(DISTINCT d.receiver) = 1 ORDER BY c.created_at";
+        let read = |row: &Row<'_>| {
+            let (created_at, confirmed_at) = (time(row, "created_at")?, maybe_time(row, "confirmed_at")?);
+            Ok(Receipt { receiver: row.get("receiver")?, created_at, confirmed_at })
+        };
+        self.rows(sql, [since.micros()], read)
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 pub use alerts::{AlertRow, AlertState, Followed, Raise, Word};
-pub use codes::Confirmed;
+pub use codes::{Confirmed, Receipt};
 pub use deliveries::{DELIVERIES_MAX, DeliveryRow, DeliveryState, Outcome, Telling, Told};
 pub use silences::Silence;
 

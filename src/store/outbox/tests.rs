@@ -200,6 +200,47 @@ fn a_code_is_confirmed_once_and_an_unknown_one_is_none() {
 }
 
 #[test]
+fn a_code_is_a_receipt_of_the_only_one_who_took_it() {
+    let mut outbox = Outbox::in_memory().unwrap();
+    let mut send = |receivers: &[(&str, bool)], second: i64| {
+        let code = outbox.issue_code(at(second)).unwrap();
+        for (receiver, is_taken) in receivers {
+            let title = format!("a test, code {code}");
+            let telling =
+                Telling { receivers: vec![(*receiver).to_owned()], kind: "test", title, ..telling(&[], Severity::Info, &[]) };
+            let outcome = if *is_taken { Outcome::Delivered } else { Outcome::Failed { why: "no".to_owned() } };
+            outbox.note_sent(&telling, &outcome, at(second)).unwrap();
+        }
+        code
+    };
+    let alone = send(&[("slack", true), ("mail", false)], 1);
+    send(&[("slack", true), ("mail", true)], 2);
+    send(&[("mail", false)], 3);
+    send(&[("mail", true)], 4);
+    outbox.confirm(&alone, at(9)).unwrap();
+    let receipt = |receiver: &str, created: i64, confirmed: Option<i64>| Receipt {
+        receiver: receiver.to_owned(),
+        created_at: at(created),
+        confirmed_at: confirmed.map(at),
+    };
+    assert_eq!(outbox.receipts(at(0)).unwrap(), [receipt("slack", 1, Some(9)), receipt("mail", 4, None)]);
+    assert_eq!(outbox.receipts(at(2)).unwrap(), [receipt("mail", 4, None)]);
+}
+
+/// A plan asks what was raised since it was made, whatever became of it.
+#[test]
+fn critical_alerts_are_told_with_the_time_they_came_last() {
+    let mut outbox = Outbox::in_memory().unwrap();
+    take(&mut outbox, &[Word::Raise(raise("a", Severity::Critical, 0)), Word::Raise(raise("b", Severity::Warning, 0))], 1);
+    let found = |outbox: &Outbox, second: i64| outbox.criticals(at(second)).unwrap();
+    assert_eq!(found(&outbox, 0), []);
+    outbox.acknowledge(1, "me", at(2)).unwrap();
+    assert_eq!(found(&outbox, 3), [("a".to_owned(), at(1))], "resolved, and still raised");
+    take(&mut outbox, &[Word::Raise(raise("a", Severity::Critical, 7))], 8);
+    assert_eq!(found(&outbox, 9).last(), Some(&("a".to_owned(), at(8))), "it came back");
+}
+
+#[test]
 fn a_rollback_is_due_by_its_time_whoever_acknowledged_it() {
     let mut outbox = Outbox::in_memory().unwrap();
     let unresolved = Some((Span::from_secs(900), Then::Rollback));
