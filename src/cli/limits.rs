@@ -105,7 +105,7 @@ fn show(context: &Context, of: &Of) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     for key in LimitKey::ALL {
         let value = key.get(profile.limits());
-        let used = usage.as_ref().and_then(|usage| used(key, usage));
+        let used = usage.as_ref().and_then(|usage| usage.used(key));
         let left = used.map(|used| distance(value, used));
         let lowered = if profile.footing().lowered.contains_key(key.name()) { ", lowered" } else { "" };
         let _ = writeln!(
@@ -147,23 +147,6 @@ fn usage(standing: &Standing, now: Time) -> Result<Option<Usage>, Failure> {
     let Some(glance) = Glance::at(&standing.folder).map_err(journal_failure)? else { return Ok(None) };
     let state = glance.standing::<TraderState>(&standing.account).map_err(journal_failure)?;
     Ok(state.map(|state| state.snapshot.desk().usage(now)))
-}
-
-/// What is used of a limit; `None` for one that each order is held to alone.
-fn used(key: LimitKey, usage: &Usage) -> Option<Amount> {
-    let part = |share: f64| crate::domain::Fraction::from_f64(share).map(Amount::Fraction);
-    match key {
-        LimitKey::PositionNotional => Some(Amount::Money(usage.position_most)),
-        LimitKey::TotalNotional => Some(Amount::Money(usage.exposure)),
-        LimitKey::DailyTurnover => Some(Amount::Money(usage.turnover_today)),
-        LimitKey::DdDaily => part(usage.dd_daily),
-        LimitKey::DdWeekly => part(usage.dd_weekly),
-        LimitKey::LatencyThreshold => usage.latency.map(Amount::Span),
-        LimitKey::OrdersPerMinute => Some(Amount::Count(usage.orders_last_minute)),
-        LimitKey::OrdersPerDay => Some(Amount::Count(usage.orders_today)),
-        LimitKey::OpenOrders => Some(Amount::Count(usage.open_orders)),
-        LimitKey::NotionalPerOrder | LimitKey::Participation | LimitKey::PriceCollar => None,
-    }
 }
 
 /// The share of a limit that is left; nothing is left of zero.

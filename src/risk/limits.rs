@@ -1,5 +1,6 @@
 //! How much is allowed: the limits of a profile and the hard caps compiled in.
 
+use super::catalogue::LimitKey;
 use crate::domain::{Fraction, Money, Span};
 
 /// The limits one run obeys, already checked against every cap. There is no "unlimited": zero means nothing is allowed.
@@ -51,25 +52,8 @@ impl Limits {
     /// Where two differ: the limit's name and both values as people write them.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<(&'static str, String, String)> {
-        let rows = self.shown().into_iter().zip(other.shown());
-        rows.filter(|((_, a), (_, b))| a != b).map(|((name, a), (_, b))| (name, a, b)).collect()
-    }
-
-    fn shown(&self) -> [(&'static str, String); 12] {
-        [
-            ("max_notional_per_order", self.max_notional_per_order.to_string()),
-            ("max_position_notional", self.max_position_notional.to_string()),
-            ("max_total_notional", self.max_total_notional.to_string()),
-            ("max_daily_turnover", self.max_daily_turnover.to_string()),
-            ("max_dd_daily", self.max_dd_daily.to_string()),
-            ("max_dd_weekly", self.max_dd_weekly.to_string()),
-            ("latency_threshold", self.latency_threshold.to_string()),
-            ("max_orders_per_minute", self.max_orders_per_minute.to_string()),
-            ("max_orders_per_day", self.max_orders_per_day.to_string()),
-            ("max_open_orders", self.max_open_orders.to_string()),
-            ("max_participation", self.max_participation.to_string()),
-            ("price_collar", self.price_collar.to_string()),
-        ]
+        let row = |key: LimitKey| (key.name(), key.get(self).to_string(), key.get(other).to_string());
+        LimitKey::ALL.into_iter().map(row).filter(|(_, a, b)| a != b).collect()
     }
 }
 

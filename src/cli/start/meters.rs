@@ -6,8 +6,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::Clock;
-use crate::domain::{Money, Span, Symbol, Time};
-use crate::risk::Limits;
+use crate::domain::{Span, Symbol, Time};
+use crate::risk::{LimitKey, Limits};
 use crate::runner::agenda::Agenda;
 use crate::stage::alert::rules::Reading;
 use crate::stage::ingest::task::Ingested;
@@ -144,23 +144,15 @@ impl Meters {
         self.with(|exposition| exposition.add("risk_fetch_failures_total", &[venue], count));
     }
 
-    /// Where the ladder stands, and how much of each limit that counts orders and exposure is used.
+    /// Where the ladder stands, and how much is used of each limit that is not held to one order alone.
     pub fn usage(&self, step: u32, limits: &Limits, usage: &Usage) {
-        let share = |used: Money, limit: Money| if limit.is_positive() { used.to_f64() / limit.to_f64() } else { 0.0 };
-        let count = |used: u32, limit: u32| if limit > 0 { f64::from(used) / f64::from(limit) } else { 0.0 };
         self.with(|exposition| {
             exposition.set("ladder_step", &[], f64::from(step));
-            for (name, value) in [
-                ("max_position_notional", share(usage.position_most, limits.max_position_notional)),
-                ("max_total_notional", share(usage.exposure, limits.max_total_notional)),
-                ("max_daily_turnover", share(usage.turnover_today, limits.max_daily_turnover)),
-                ("max_orders_per_minute", count(usage.orders_last_minute, limits.max_orders_per_minute)),
-                ("max_orders_per_day", count(usage.orders_today, limits.max_orders_per_day)),
-                ("max_open_orders", count(usage.open_orders, limits.max_open_orders)),
-                ("max_dd_daily", usage.dd_daily / limits.max_dd_daily.to_f64().max(f64::MIN_POSITIVE)),
-                ("max_dd_weekly", usage.dd_weekly / limits.max_dd_weekly.to_f64().max(f64::MIN_POSITIVE)),
-            ] {
-                exposition.set("limit_used_ratio", &[name], value);
+            for key in LimitKey::ALL {
+                let (Some(used), limit) = (usage.used(key), key.get(limits).to_f64()) else { continue };
+                // Of nothing allowed, anything is all.
+                let share = if limit > 0.0 { used.to_f64() / limit } else { 1.0 };
+                exposition.set("limit_used_ratio", &[key.name()], share);
             }
         });
     }

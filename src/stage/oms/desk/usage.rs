@@ -1,8 +1,9 @@
 //! How much of each limit is used, for whoever only looks.
 
 use super::DeskState;
-use crate::domain::{Money, OrderState, Span, SymbolIndex, Time};
+use crate::domain::{Fraction, Money, OrderState, Span, SymbolIndex, Time};
 use crate::perf::drawdown::loss;
+use crate::risk::{Amount, LimitKey};
 
 /// What counts toward limits at one moment, by the same figures that the gate and the guard go by.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,26 @@ pub struct Usage {
     pub latency: Option<Span>,
     /// Orders that nobody knows the fate of.
     pub unknown_orders: u32,
+}
+
+impl Usage {
+    /// What is used of a limit; `None` for one that each order is held to alone, and before there is a reading.
+    #[must_use]
+    pub fn used(&self, key: LimitKey) -> Option<Amount> {
+        let part = |share: f64| Fraction::from_f64(share).map(Amount::Fraction);
+        match key {
+            LimitKey::PositionNotional => Some(Amount::Money(self.position_most)),
+            LimitKey::TotalNotional => Some(Amount::Money(self.exposure)),
+            LimitKey::DailyTurnover => Some(Amount::Money(self.turnover_today)),
+            LimitKey::DdDaily => part(self.dd_daily),
+            LimitKey::DdWeekly => part(self.dd_weekly),
+            LimitKey::LatencyThreshold => self.latency.map(Amount::Span),
+            LimitKey::OrdersPerMinute => Some(Amount::Count(self.orders_last_minute)),
+            LimitKey::OrdersPerDay => Some(Amount::Count(self.orders_today)),
+            LimitKey::OpenOrders => Some(Amount::Count(self.open_orders)),
+            LimitKey::NotionalPerOrder | LimitKey::Participation | LimitKey::PriceCollar => None,
+        }
+    }
 }
 
 impl DeskState {
