@@ -89,7 +89,7 @@ impl Trip<'_> {
             self.receivers.iter().all(is_of)
         };
         while SystemClock.now() < until && !is_typed(&outbox.receipts(from).map_err(outbox_failure)?) {
-            self.scene.venue.runtime.block_on(tokio::time::sleep(ASK_EVERY));
+            self.scene.venue.runtime.block_on(async { tokio::time::sleep(ASK_EVERY).await });
         }
         Ok(())
     }
