@@ -135,7 +135,7 @@ fn promtool_reads_the_metrics() {
     assert!(complaints.is_empty() && output.status.code().is_some_and(|code| [0, 3].contains(&code)), "{said}");
 }
 
-fn promtool_is_there() -> bool {
+pub fn promtool_is_there() -> bool {
     let is_there =
         std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|p: PathBuf| is_file(&p.join("promtool"))));
     if !is_there {

@@ -8,10 +8,13 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::Value;
+use tidegate::clock::{Clock, SystemClock};
+use tidegate::domain::Span;
 use tidegate::runner::control;
 use tidegate::venue::sim::Script;
 
 use crate::account_verbs::Desk;
+use crate::heat_map::promtool_is_there;
 use crate::project::Project;
 
 /// What a test waits for comes within this, or the test fails.
@@ -143,17 +146,9 @@ fn a_slot_is_run_at_once_and_verbs_work_beside() {
 fn metrics_and_health_are_served_while_it_runs() {
     let project = Project::new();
     let running = Running::new(project.command(&["start", "-p", "busy", "--set", FREE_PORT]));
-    let line = running.says("metrics at http://");
-    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address").to_owned();
+    let address = metrics_address(&running);
     running.says("traded");
-    let ask = |path: &str| {
-        use std::io::Write;
-        let mut stream = TcpStream::connect(&address).expect("connected");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
-        let mut text = String::new();
-        let _ = stream.read_to_string(&mut text);
-        text
-    };
+    let ask = |path: &str| get(&address, path);
     let metrics = ask("/metrics");
     for line in ["orders_sent_total{pipeline=\"busy\"}", "equity{pipeline=\"busy\"}", "heartbeat_timestamp_seconds", "halted{"] {
         assert!(metrics.contains(line), "{line}: {metrics}");
@@ -280,4 +275,63 @@ fn an_alert_that_nobody_resolves_rolls_back() {
 fn append(path: &Path, text: &str) {
     let before = std::fs::read_to_string(path).expect("it is there");
     std::fs::write(path, before + text).expect("written");
+}
+
+/// The address at which metrics are served, by the program's first line.
+fn metrics_address(running: &Running) -> String {
+    let line = running.says("metrics at http://");
+    line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address").to_owned()
+}
+
+fn get(address: &str, path: &str) -> String {
+    use std::io::Write;
+    let Ok(mut stream) = TcpStream::connect(address) else { return String::new() };
+    // Who is not there yet, or is ending, says nothing.
+    let _ = write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text);
+    text
+}
+
+/// A Prometheus that is none of ours takes the rules, scrapes the metrics, and has no complaint about either.
+#[test]
+fn a_real_prometheus_scrapes_it() {
+    if !promtool_is_there() {
+        return;
+    }
+    let project = Project::new();
+    let running = Running::new(project.command(&["start", "-p", "busy", "--set", FREE_PORT]));
+    let address = metrics_address(&running);
+    running.says("traded");
+    let metrics = get(&address, "/metrics");
+    let body = metrics.split_once("\r\n\r\n").expect("a body").1;
+    let mut promtool = Command::new("promtool");
+    let mut child = promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    std::io::Write::write_all(&mut child.stdin.take().expect("piped"), body.as_bytes()).expect("read");
+    let said = String::from_utf8(child.wait_with_output().expect("it ends").stderr).expect("text");
+    assert!(said.is_empty(), "{said}");
+    drop(expect(project.command(&["dashboards", "export", "-p", "busy", "--out", "ops"]), 0));
+    let folder = project.path().join("ops");
+    let scrape = format!(
+        "global:\n  scrape_interval: 1s\nrule_files: [\"rules.yml\"]\nscrape_configs:\n  - job_name: tidegate-busy\n    \
+         static_configs:\n      - targets: [\"{address}\"]\n"
+    );
+    std::fs::write(folder.join("prometheus.yml"), scrape).expect("written");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    let listen = format!("127.0.0.1:{port}");
+    let prometheus = Running::new({
+        let mut command = Command::new("prometheus");
+        command.current_dir(&folder).args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"]);
+        command.arg(format!("--web.listen-address={listen}"));
+        command
+    });
+    let asked = |query: &str| get(&listen, &format!("/api/v1/query?query={query}"));
+    let end = SystemClock.now() + Span::from_secs(60);
+    while !asked("orders_sent_total").contains("\"pipeline\":\"busy\"") {
+        assert!(SystemClock.now() < end, "{:?}", prometheus.errors.try_iter().collect::<Vec<_>>());
+    }
+    assert!(asked("up").contains("\"1\"]"), "{}", asked("up"));
+    assert!(asked("heartbeat_timestamp_seconds").contains("tidegate-busy"));
+    drop(prometheus);
+    assert_eq!(running.end(), Some(0));
 }
