@@ -101,10 +101,10 @@ fn kills_by_seed() {
         let (middle, last) = kills::middle_and_last(ended.iter().filter_map(|(_, kill)| kill.closed.flatten()).collect());
         let name = if is_stormy { "while the venue misbehaves" } else { "while the venue answers" };
         println!("  {} closed {name} after: p50 {middle}, p100 {last}; {} not yet", ended.len(), late.len());
-        if let Some((seed, _)) = late.first() {
-            println!("  seed {seed}");
-        }
-        assert!(is_stormy || late.is_empty(), "closing takes longer than {FLAT_WITHIN}");
+        // Flat, or with a residue that is named: an order in doubt is one, whatever broke before the kill.
+        let unnamed: Vec<u64> = late.iter().filter(|(_, kill)| !kill.is_in_doubt).map(|(seed, _)| *seed).collect();
+        println!("  {} of those wait for the fate of an order", late.len() - unnamed.len());
+        assert!(is_stormy || unnamed.is_empty(), "closing takes longer than {FLAT_WITHIN}: seeds {unnamed:?}");
     }
     assert!(last <= CANCELED_WITHIN, "a withdrawal was asked for late");
 }

@@ -129,7 +129,7 @@ fn a_slot_is_run_at_once_and_verbs_work_beside() {
     assert!(out.contains("the schedule of busy is paused"), "{out}");
     running.says("lent to `schedule-pause`");
     let out = expect(project.command(&["status", "-p", "busy"]), 0);
-    for words in ["program   running", "PAUSED until resumed", "traded, 60,000 bars", "busy@paper", "paused until"] {
+    for words in ["program   running", "PAUSED until resumed", "last      ", "busy@paper", "paused until"] {
         assert!(out.contains(words), "{words}: {out}");
     }
     let out = expect(project.command(&["schedule", "why", "-p", "busy"]), 0);

@@ -27,6 +27,8 @@ pub struct Kill {
     pub is_shut: bool,
     /// It misbehaved meanwhile, by its script.
     pub is_stormy: bool,
+    /// What is left by then are orders that nobody knows the fate of, each named: their absence takes longer to prove.
+    pub is_in_doubt: bool,
 }
 
 /// Lives to a moment with orders, kills, and judges by the record. `None`: this seed never had an order.
@@ -47,9 +49,11 @@ pub fn kill(seed: u64) -> Option<Kill> {
     let canceled = last_cancel(&world, mark, &open, at);
     let (is_shut, is_stormy) = trouble(&world, mark, at);
     let closed = close.map(|_| world.closed.as_ref().map(|(ended, _)| *ended - at));
+    let left: Vec<bool> = world.live.router().state().open().map(|order| order.doubt.is_some()).collect();
+    let is_in_doubt = !left.is_empty() && left.iter().all(|is_in_doubt| *is_in_doubt);
     world.settle();
     world.check();
-    Some(Kill { open: open.len(), canceled, closed, is_shut: is_shut || was_shut, is_stormy })
+    Some(Kill { open: open.len(), canceled, closed, is_shut: is_shut || was_shut, is_stormy, is_in_doubt })
 }
 
 /// Of the orders that were open, the latest first request to withdraw one; one that ended before needs none.
