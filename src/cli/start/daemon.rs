@@ -238,6 +238,7 @@ impl Daemon<'_> {
                 let outcome = self.slot(account, hands, &due).await?;
                 self.agenda.finished(due.pipeline, self.now());
                 self.keep(account, outcome)?;
+                self.turned(account);
             }
             self.watch(hands)?;
             let now = self.now();
